@@ -1,0 +1,86 @@
+//! What the build scripts of bertillon's crates and of plugin crates do.
+//!
+//! - [`libtorch_run_path`] lets programs and tests of a crate find libtorch without environment variables.
+//! - [`plugin_sources`] records a digest and the module documentation of every plugin file, so that cached
+//!   results of an edited plugin are never served again and `bertillon describe` can print its documentation.
+
+#![expect(clippy::print_stdout, reason = "build scripts speak to cargo on standard output")]
+
+use std::{
+    env, fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Links the crate's programs and tests with a run path to the libtorch that they were built with.
+///
+/// The crate must depend on `tch`, which tells where libtorch lies.
+pub fn libtorch_run_path() {
+    let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB") else {
+        return;
+    };
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", Path::new(&lib).display());
+    // For a tree that is moved after its build: target/PROFILE/ and target/PROFILE/deps/.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/../../.libtorch/torch/lib");
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/../../../.libtorch/torch/lib");
+}
+
+/// Writes `$OUT_DIR/sources.rs`: one `(module, digest, documentation)` for each file of `src/`.
+///
+/// Files in folders below `src/` serve all plugins of the crate: their content enters every digest.
+///
+/// # Panics
+/// When the sources can't be read or the table can't be written.
+pub fn plugin_sources() {
+    println!("cargo:rerun-if-changed=src");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let table = source_table(Path::new("src")).expect("src/ of this crate is readable");
+    fs::write(out.join("sources.rs"), table).expect("OUT_DIR is writable");
+}
+
+fn source_table(src: &Path) -> io::Result<String> {
+    let (plugins, shared) = rust_files(src)?.into_iter().partition::<Vec<_>, _>(|path| {
+        path.parent() == Some(src) && path.file_stem().is_some_and(|stem| stem != "lib")
+    });
+    let mut common = blake3::Hasher::new();
+    for path in shared.iter().filter(|path| path.parent() != Some(src)) {
+        common.update(path.to_string_lossy().as_bytes());
+        common.update(&fs::read(path)?);
+    }
+    let mut table = String::from("&[\n");
+    for path in plugins {
+        let text = fs::read_to_string(&path)?;
+        let digest = common.clone().update(text.as_bytes()).finalize();
+        let module = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        fmt::Write::write_fmt(
+            &mut table,
+            format_args!(
+                "({module:?}, {:?}, {:?}),\n",
+                digest.to_hex().as_str(),
+                module_doc(&text)
+            ),
+        )
+        .expect("writing to a string");
+    }
+    table.push(']');
+    Ok(table)
+}
+
+/// The `//!` lines at the head of a file, without their marks.
+fn module_doc(text: &str) -> String {
+    let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn rust_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,2 @@
+//! The `bertillon` binary.
+fn main() {}

@@ -1,0 +1,126 @@
+//! Asking a model, always in the same way, so that its answers repeat to the bit.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::{Access, Answers, Error, Images, Mode, Model, Result};
+
+/// Images in a forward pass.
+///
+/// libtorch's last bits depend on how a batch is made up, so every forward pass has this many, the last one padded.
+pub const CHUNK: usize = 64;
+
+/// Asks `model` every image.
+///
+/// Ties go to the lower class. Owners' references and suspects' answers both come from here.
+///
+/// # Errors
+/// When the model fails, or its logits have the wrong shape or are not finite.
+pub fn answer(
+    model: &dyn Model,
+    images: &Images,
+    access: Access,
+    device: Device,
+) -> Result<Answers> {
+    let ranks = access.ranks();
+    if ranks == 0 || ranks > model.classes() {
+        return Err(Error::Refused(format!(
+            "top-{ranks} answers asked of a model with {} classes",
+            model.classes()
+        )));
+    }
+    let mut labels = Vec::with_capacity(images.len() * ranks);
+    for start in (0..images.len()).step_by(CHUNK) {
+        let range = start..images.len().min(start + CHUNK);
+        let rows = i64::try_from(range.len()).expect("a chunk is small");
+        let batch = padded(images.to_tensor(range, device));
+        let logits = tch::no_grad(|| model.logits(&batch, Mode::Evaluation))?;
+        check(&logits, batch.size()[0], model.classes())?;
+        let logits = logits.narrow(0, 0, rows);
+        require_finite(&logits, start)?;
+        append_labels(&logits, ranks, &mut labels)?;
+    }
+    Ok(Answers::new(labels, ranks)?)
+}
+
+/// Best label of each row of logits; ties go to the lower class.
+///
+/// # Shapes
+/// `logits`: `[N, K]`; result: N labels.
+///
+/// # Errors
+/// When libtorch fails.
+pub fn labels(logits: &Tensor) -> Result<Vec<u16>> {
+    let mut out = Vec::new();
+    append_labels(logits, 1, &mut out)?;
+    Ok(out)
+}
+
+fn padded(batch: Tensor) -> Tensor {
+    let missing = CHUNK as i64 - batch.size()[0];
+    if missing == 0 {
+        return batch;
+    }
+    let mut padding = batch.size();
+    padding[0] = missing;
+    Tensor::cat(&[&batch, &Tensor::zeros(&padding[..], (batch.kind(), batch.device()))], 0)
+}
+
+fn check(logits: &Tensor, rows: i64, classes: usize) -> Result<()> {
+    let expected = vec![rows, i64::try_from(classes).expect("fits in i64")];
+    match logits.size() == expected {
+        true => Ok(()),
+        false => Err(Error::Shape { what: "logits", expected, actual: logits.size() }),
+    }
+}
+
+fn require_finite(logits: &Tensor, start: usize) -> Result<()> {
+    // A sum is finite only when all its terms are, and cheaper than looking at each.
+    if logits.sum(Kind::Double).double_value(&[]).is_finite() {
+        return Ok(());
+    }
+    let bad = logits.isfinite().logical_not();
+    let rows = bad.any_dim(1, false).nonzero();
+    let first = if rows.size()[0] > 0 { rows.int64_value(&[0, 0]) } else { 0 };
+    Err(Error::NotFinite {
+        count: bad.sum(Kind::Int64).int64_value(&[]),
+        total: logits.numel() as i64,
+        first: first + i64::try_from(start).expect("fits in i64"),
+    })
+}
+
+fn append_labels(logits: &Tensor, ranks: usize, out: &mut Vec<u16>) -> Result<()> {
+    let [rows, classes] = logits.size()[..] else {
+        return Err(Error::Shape { what: "logits", expected: vec![-1; 2], actual: logits.size() });
+    };
+    let values = logits.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
+    let values = Vec::<f32>::try_from(&values)?;
+    let (rows, classes) = (rows as usize, classes as usize);
+    let mut order: Vec<u16> = Vec::with_capacity(classes);
+    for row in values.chunks_exact(classes).take(rows) {
+        order.clear();
+        order.extend(0..u16::try_from(classes).unwrap_or(u16::MAX));
+        let better =
+            |a: &u16, b: &u16| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
+        if ranks == 1 {
+            out.extend(order.iter().min_by(|a, b| better(a, b)));
+        } else {
+            order.sort_unstable_by(better);
+            out.extend(&order[..ranks]);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_go_to_the_lower_class() {
+        let logits = Tensor::from_slice(&[1.0_f32, 3.0, 3.0, 0.0]).view([1, 4]);
+        assert_eq!(labels(&logits).unwrap(), [1]);
+        let mut ranked = Vec::new();
+        append_labels(&logits, 4, &mut ranked).unwrap();
+        assert_eq!(ranked, [1, 2, 0, 3]);
+    }
+}

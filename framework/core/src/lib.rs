@@ -1,0 +1,36 @@
+//! All that a plugin author depends on: models, the plugin traits and their registry.
+//!
+//! A plugin is one file: parameters, one trait, one registration line, its tests.
+//!
+//! - [`VariantGenerator`]: what a thief does to a stolen model.
+//! - [`InputSelector`]: which images of the pool an owner asks.
+//! - [`FingerprintMethod`]: how an owner enrols her model and judges a suspect.
+//! - [`ImageSource`] and [`ModelCollection`]: where images and vanillas come from.
+//!
+//! `bertillon_measure` is re-exported: answers, statistics, streams and result types.
+
+mod answering;
+mod collection;
+mod error;
+mod images;
+mod method;
+mod model;
+mod owner;
+pub mod registry;
+mod selector;
+pub mod testkit;
+mod variant;
+
+pub use answering::{CHUNK, answer, labels};
+pub use bertillon_measure::*;
+pub use collection::{ImageSource, LabelledImages, ModelCollection, Split, Vanilla};
+pub use error::{Error, Result};
+pub use images::{ImageShape, Images};
+#[doc(hidden)]
+pub use inventory;
+pub use method::{Fingerprint, FingerprintMethod, Knowledge, Needs, Oracle, Queries};
+pub use model::{Mode, Model, Parameter, Role};
+pub use owner::{Owner, Peer, Pool, Rehearsal, Rightly};
+pub use registry::{Configure, Entry};
+pub use selector::InputSelector;
+pub use variant::{Changes, Derived, Group, VariantGenerator, Variation, Workbench};

@@ -1,0 +1,120 @@
+//! What an owner holds and knows when she enrols her model.
+
+use std::{fmt, sync::Arc};
+
+use tch::Device;
+
+use crate::{Answers, Error, Images, Model, Result, Variation};
+
+/// Images with labels from which benign queries are drawn.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// The images; none when only answers were recorded.
+    pub images: Option<Images>,
+    /// True labels, one an image.
+    pub truth: Arc<[u16]>,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl Pool {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.truth.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.truth.is_empty()
+    }
+}
+
+/// Another vanilla that the owner knows.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its name.
+    pub name: String,
+    /// Its answers on the pool.
+    pub answers: Answers,
+}
+
+/// A variant of her own model that the owner derived herself.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// How it was derived.
+    pub variation: Variation,
+    /// Its answers on the pool.
+    pub answers: Answers,
+}
+
+/// An owner: one vanilla in white box, and what she knows beside it.
+///
+/// She owns or shares all she holds, so that a cell that runs too long can be abandoned with its thread.
+pub struct Owner {
+    /// Name of her vanilla.
+    pub name: String,
+    /// Her model; none with recorded answers.
+    pub model: Option<Box<dyn Model>>,
+    /// Her model's answers on the pool.
+    pub answers: Answers,
+    /// The pool.
+    pub pool: Arc<Pool>,
+    /// Other vanillas she knows.
+    pub peers: Vec<Peer>,
+    /// Variants she derived herself; never a suspect.
+    pub rehearsals: Vec<Rehearsal>,
+    /// Where to compute.
+    pub device: Device,
+}
+
+impl Owner {
+    /// Her model.
+    ///
+    /// # Errors
+    /// When there are only recorded answers.
+    pub fn model(&self) -> Result<&dyn Model> {
+        self.model.as_deref().ok_or_else(|| {
+            Error::Refused(format!("owner `{}` has recorded answers only, no model", self.name))
+        })
+    }
+
+    /// The pool's images.
+    ///
+    /// # Errors
+    /// When there are only recorded answers.
+    pub fn images(&self) -> Result<&Images> {
+        self.pool.images.as_ref().ok_or_else(|| {
+            Error::Refused(format!("owner `{}` has recorded answers only, no images", self.name))
+        })
+    }
+
+    /// Indices of the pool's images that her model answers rightly or wrongly, ascending.
+    pub fn answered(&self, rightly: Rightly) -> Vec<u32> {
+        let wanted = rightly == Rightly::Right;
+        (0..self.pool.len())
+            .filter(|&i| (self.answers.label(i) == self.pool.truth[i]) == wanted)
+            .map(|i| u32::try_from(i).expect("pool indices fit in u32"))
+            .collect()
+    }
+}
+
+/// Whether a model's best label is the true one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rightly {
+    /// It is.
+    Right,
+    /// It is not.
+    Wrong,
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner")
+            .field("name", &self.name)
+            .field("white_box", &self.model.is_some())
+            .field("pool", &self.pool.len())
+            .field("peers", &self.peers.len())
+            .field("rehearsals", &self.rehearsals.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! Named streams of random numbers: everything random in a run comes from one.
+
+use std::convert::Infallible;
+
+use rand::{RngExt, SeedableRng, TryRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+
+/// A reproducible stream of random numbers, keyed by a seed and a path of names.
+///
+/// The same seed and names give the same numbers on every machine, in any order of work and with any
+/// number of threads; different names give independent streams (ChaCha8 keyed by a BLAKE3 of the names).
+/// It is a [`rand::Rng`], so every distribution of `rand` can draw from it.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    key: [u8; 32],
+    generator: ChaCha8Rng,
+}
+
+impl Stream {
+    /// The stream of `seed` with the path `names`.
+    pub fn named<S: AsRef<str>>(seed: u64, names: impl IntoIterator<Item = S>) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("bertillon 2026 random stream");
+        hasher.update(&seed.to_le_bytes());
+        for name in names {
+            update_framed(&mut hasher, name.as_ref().as_bytes());
+        }
+        Self::keyed(*hasher.finalize().as_bytes())
+    }
+
+    /// The stream of an arbitrary 32-byte key, such as a digest of an image.
+    pub fn keyed(key: [u8; 32]) -> Self {
+        Self { key, generator: ChaCha8Rng::from_seed(key) }
+    }
+
+    /// An independent stream below this one; how much of this one was used does not matter.
+    pub fn child(&self, name: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        update_framed(&mut hasher, name.as_bytes());
+        Self::keyed(*hasher.finalize().as_bytes())
+    }
+
+    /// The key of this stream, for recipes and cache keys.
+    pub fn key(&self) -> [u8; 32] {
+        self.key
+    }
+
+    /// A uniform integer below `bound`.
+    ///
+    /// # Panics
+    /// When `bound` is zero.
+    pub fn below(&mut self, bound: u32) -> u32 {
+        self.generator.random_range(0..bound)
+    }
+
+    /// A uniform number in `[0, 1)`.
+    pub fn uniform(&mut self) -> f64 {
+        self.generator.random()
+    }
+
+    /// Fills `out` with independent standard normal numbers.
+    pub fn fill_normal(&mut self, out: &mut [f32]) {
+        for value in out {
+            *value = self.generator.sample(StandardNormal);
+        }
+    }
+
+    /// `count` distinct items of `items` at random, in random order.
+    ///
+    /// A smaller `count` gives a prefix of a larger one.
+    ///
+    /// # Panics
+    /// When `count` exceeds the number of items.
+    pub fn sample<T: Copy>(&mut self, items: &[T], count: usize) -> Vec<T> {
+        assert!(count <= items.len(), "{count} of {} items", items.len());
+        let mut items = items.to_vec();
+        for i in 0..count {
+            let j = self.generator.random_range(i..items.len());
+            items.swap(i, j);
+        }
+        items.truncate(count);
+        items
+    }
+
+    /// `count` distinct indices below `n` at random, in random order; a smaller `count` gives a prefix.
+    ///
+    /// # Panics
+    /// When `count` exceeds `n` or `n` exceeds `u32`.
+    pub fn sample_indices(&mut self, n: usize, count: usize) -> Vec<u32> {
+        let n = u32::try_from(n).expect("indices fit in u32");
+        self.sample(&(0..n).collect::<Vec<_>>(), count)
+    }
+
+    /// Shuffles `items` uniformly.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.generator.random_range(0..=i));
+        }
+    }
+}
+
+impl TryRng for Stream {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.generator.try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.generator.try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        self.generator.try_fill_bytes(out)
+    }
+}
+
+/// Hashes a name with its length, so that `["ab", "c"]` and `["a", "bc"]` differ.
+fn update_framed(hasher: &mut blake3::Hasher, name: &[u8]) {
+    hasher.update(&(name.len() as u64).to_le_bytes());
+    hasher.update(name);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_framed() {
+        let key = |names: &[&str]| Stream::named(1, names).key();
+        assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
+        assert_eq!(key(&["a", "b"]), key(&["a", "b"]));
+        assert_ne!(Stream::named(1, ["a"]).key(), Stream::named(2, ["a"]).key());
+    }
+
+    #[test]
+    fn a_smaller_sample_is_a_prefix() {
+        let draw = |count| Stream::named(7, ["draw"]).sample_indices(100, count);
+        assert_eq!(draw(20), draw(50)[..20]);
+        let mut all = draw(100);
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_child_does_not_depend_on_how_far_its_parent_went() {
+        let parent = Stream::named(7, ["draw"]);
+        let mut used = parent.clone();
+        used.uniform();
+        assert_eq!(parent.child("x").key(), used.child("x").key());
+    }
+}

@@ -1,0 +1,155 @@
+//! Suites: what to run, as TOML, read with the place of everything in the file.
+
+mod read;
+
+use std::{ops::Range, path::PathBuf, sync::Arc};
+
+use serde_json::Value;
+
+/// A value and where it stands in the suite's text (bytes).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Bytes of [`Suite::text`].
+    pub at: Range<usize>,
+}
+
+/// A plugin by name, with parameters as given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginUse {
+    /// Registered name.
+    pub plugin: Located<String>,
+    /// Parameters in the order of the file; those absent take their defaults.
+    pub parameters: Vec<(Located<String>, Located<Value>)>,
+}
+
+/// Variants of one plugin, over the cross product of lists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VariantUse {
+    /// Registered name.
+    pub plugin: Located<String>,
+    /// Fixed parameters.
+    pub parameters: Vec<(Located<String>, Located<Value>)>,
+    /// Parameters that take each value of a list.
+    pub grid: Vec<(Located<String>, Vec<Located<Value>>)>,
+}
+
+/// Which other vanillas an owner knows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Peers {
+    /// All of them.
+    All,
+    /// A share of the others, rounded down, drawn for each owner.
+    Share(f64),
+    /// These, where they are not the owner herself.
+    Named(Vec<Located<String>>),
+}
+
+/// One `[[fingerprints]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FingerprintUse {
+    /// The user's name, unique in the suite.
+    pub name: Located<String>,
+    /// The method and its parameters.
+    pub method: PluginUse,
+    /// The input selector, where one is given.
+    pub selector: Option<PluginUse>,
+    /// Crafted queries an owner makes; default the largest budget.
+    pub bank: Option<Located<usize>>,
+    /// Overrides the evaluation's.
+    pub peers: Option<Peers>,
+    /// Overrides the evaluation's.
+    pub rehearsals: Option<Vec<VariantUse>>,
+}
+
+/// Where thresholds come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// One threshold from all false pairs (the paper's).
+    Pooled,
+    /// An owner's threshold comes from the families that are not hers, nor of her ancestry.
+    LeaveOneFamilyOut,
+}
+
+/// Which false pairs count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Negatives {
+    /// All.
+    All,
+    /// Only suspects of families that the owner does not know as peers.
+    Strangers,
+}
+
+/// `[evaluation]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluationUse {
+    /// Queries a fingerprint may spend, ascending, distinct.
+    pub budgets: Vec<Located<usize>>,
+    /// The one that comparisons look at first; one of `budgets`.
+    pub primary_budget: usize,
+    /// alpha, in (0, 1).
+    pub false_positive_rate: f64,
+    /// eta, in (0, 1].
+    pub max_accuracy_drop: f64,
+    /// Repetitions of the selection, at least 1.
+    pub draws: usize,
+    /// Which vanillas an owner knows.
+    pub peers: Peers,
+    /// Which false pairs count.
+    pub negatives: Negatives,
+    /// Where thresholds come from.
+    pub protocol: Protocol,
+    /// Variants that every owner derives herself.
+    pub rehearsals: Vec<VariantUse>,
+}
+
+/// A suite, read and checked as far as it can be without plugins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suite {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text, with every `--set` applied: what all places refer to.
+    pub text: Arc<str>,
+    /// Its name: letters, digits, `-`, `_`, `.`; the default results folder.
+    pub name: String,
+    /// Seed of every stream.
+    pub seed: u64,
+    /// Image source and its parameters (`pool` and `source` taken out).
+    pub data: PluginUse,
+    /// Images in the pool; default the source's own number.
+    pub pool: Option<Located<usize>>,
+    /// Model collection and its parameters (`source` taken out).
+    pub models: PluginUse,
+    /// Variants to derive, may be empty.
+    pub variants: Vec<VariantUse>,
+    /// Fingerprints to judge, at least one.
+    pub fingerprints: Vec<FingerprintUse>,
+    /// How.
+    pub evaluation: EvaluationUse,
+}
+
+/// One thing that is wrong with a suite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong: `unknown key`.
+    pub message: String,
+    /// Where, in bytes of the text.
+    pub at: Range<usize>,
+    /// What stands under the mark: `not a parameter of prune`.
+    pub label: String,
+    /// What to do: `did you mean amount?`.
+    pub help: Option<String>,
+}
+
+/// Everything that is wrong with a suite, at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {} in the suite", path.display(), match diagnostics.len() { 1 => "a mistake".to_owned(), n => format!("{n} mistakes") })]
+pub struct SuiteError {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text, as read (empty when it could not be).
+    pub text: Arc<str>,
+    /// What is wrong, in the order of the file; never empty.
+    pub diagnostics: Vec<Diagnostic>,
+}

@@ -1,0 +1,111 @@
+//! From a suite to results: plan, cache, execution.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bertillon::{results::Results, suite::SuiteError};
+
+/// How to run a suite.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder for results.
+    pub out: PathBuf,
+    /// Folder of the cache.
+    pub cache: PathBuf,
+    /// Where to compute.
+    pub device: tch::Device,
+    /// Workers.
+    pub threads: usize,
+    /// Set from outside to stop at the next cell.
+    pub interrupt: Interrupt,
+}
+
+/// A flag that asks a run to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Asks the run to stop.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Hears how a run is getting on. Called from several threads.
+pub trait Progress: Sync {
+    /// A step begins; `total` units of work in it, `cached` of which the cache has.
+    fn begin(&self, step: &str, total: u64, cached: u64);
+    /// What a worker is doing now.
+    fn working_on(&self, what: &str);
+    /// Units of work done.
+    fn advance(&self, units: u64);
+    /// The step ends.
+    fn end(&self);
+    /// Something the user should know.
+    fn warn(&self, message: &str);
+}
+
+/// Why a run ended without results.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The suite is wrong.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
+    /// The data, the models or the machine can't be used; what, where and what to do.
+    #[error("{0}")]
+    User(String),
+    /// A file could not be read or written.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What and what to do.
+        problem: String,
+    },
+    /// Interrupted by the user; what is in the cache stays.
+    #[error("interrupted; run the same command again to go on where it stopped")]
+    Interrupted,
+}
+
+/// What a run would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanSummary {
+    /// Name of the suite.
+    pub suite: String,
+    /// Vanillas.
+    pub vanillas: usize,
+    /// Variations of each.
+    pub variations: Vec<String>,
+    /// Images in the pool.
+    pub pool: usize,
+    /// One line a fingerprint: name, method with parameters, access, knowledge.
+    pub fingerprints: Vec<[String; 4]>,
+    /// Cells by step: name, in all, in the cache.
+    pub cells: Vec<(String, u64, u64)>,
+    /// Answers that models must still give.
+    pub answers_needed: u64,
+    /// Rough seconds that the rest will take on this machine, from a timed sample.
+    pub estimate_s: f64,
+}
+
+/// A finished run.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// What was found.
+    pub results: Results,
+    /// Folder that holds results.json, pairs.parquet, provenance.json.
+    pub out: PathBuf,
+    /// Answers computed in this run, none when all came from the cache.
+    pub computed: u64,
+}
