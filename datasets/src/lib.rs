@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Where images and vanillas come from: Fashion-MNIST, the zoo of small networks, TorchScript files.
+//!
+//! Nothing in the framework names what is here: the plugins register themselves, as a third party's would.
+
+mod fashion_mnist;
+pub mod idx;
+mod torchscript;
+mod zoo;
+
+pub use fashion_mnist::FashionMnist;
+pub use idx::{ElementKind, Idx};
+pub use torchscript::{Normalisation, TorchScriptModel};
+pub use zoo::{Card, CardEntry, Zoo, card, train};

@@ -1,5 +1,6 @@
-//! Run path to libtorch.
+//! Run path to libtorch and digests of the plugin sources of the tests.
 
 fn main() {
     bertillon_build::libtorch_run_path();
+    bertillon_build::plugin_sources();
 }

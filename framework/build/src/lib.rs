@@ -37,20 +37,31 @@ pub fn plugin_sources() {
     fs::write(out.join("sources.rs"), table).expect("OUT_DIR is writable");
 }
 
+/// Sets the environment variable `name` of the crate's compilation to a digest of all files in `src/`.
+///
+/// # Panics
+/// When the sources can't be read.
+pub fn crate_digest(name: &str) {
+    println!("cargo:rerun-if-changed=src");
+    let mut digest = blake3::Hasher::new();
+    for path in rust_files(Path::new("src")).expect("src/ of this crate is readable") {
+        digest.update(&fs::read(path).expect("a source file is readable"));
+    }
+    println!("cargo:rustc-env={name}={}", digest.finalize().to_hex());
+}
+
 fn source_table(src: &Path) -> io::Result<String> {
-    let (plugins, shared) = rust_files(src)?.into_iter().partition::<Vec<_>, _>(|path| {
-        path.parent() == Some(src) && path.file_stem().is_some_and(|stem| stem != "lib")
-    });
+    let files = rust_files(src)?;
     let mut common = blake3::Hasher::new();
-    for path in shared.iter().filter(|path| path.parent() != Some(src)) {
+    for path in files.iter().filter(|path| path.parent() != Some(src)) {
         common.update(path.to_string_lossy().as_bytes());
         common.update(&fs::read(path)?);
     }
     let mut table = String::from("&[\n");
-    for path in plugins {
-        let text = fs::read_to_string(&path)?;
+    for path in &files {
+        let Some(module) = module_name(src, path) else { continue };
+        let text = fs::read_to_string(path)?;
         let digest = common.clone().update(text.as_bytes()).finalize();
-        let module = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         fmt::Write::write_fmt(
             &mut table,
             format_args!(
@@ -63,6 +74,18 @@ fn source_table(src: &Path) -> io::Result<String> {
     }
     table.push(']');
     Ok(table)
+}
+
+/// `src/NAME.rs` and `src/NAME/mod.rs` are modules that may register a plugin.
+fn module_name(src: &Path, path: &Path) -> Option<String> {
+    let folder = path.parent()?;
+    let module = match path.file_stem()?.to_str()? {
+        "lib" => return None,
+        "mod" if folder.parent() == Some(src) => folder.file_name()?.to_str()?,
+        stem if folder == src => stem,
+        _ => return None,
+    };
+    Some(module.to_owned())
 }
 
 /// The `//!` lines at the head of a file, without their marks.

@@ -21,6 +21,9 @@ mod selector;
 pub mod testkit;
 mod variant;
 
+/// Digest of this crate's source, for cache keys.
+pub const SOURCE_DIGEST: &str = env!("BERTILLON_CORE_DIGEST");
+
 pub use answering::{CHUNK, answer, labels};
 pub use bertillon_measure::*;
 pub use collection::{ImageSource, LabelledImages, ModelCollection, Split, Vanilla};
@@ -33,4 +36,4 @@ pub use model::{Mode, Model, Parameter, Role};
 pub use owner::{Owner, Peer, Pool, Rehearsal, Rightly};
 pub use registry::{Configure, Entry};
 pub use selector::InputSelector;
-pub use variant::{Changes, Derived, Group, VariantGenerator, Variation, Workbench};
+pub use variant::{Changes, Cost, Derived, Group, VariantGenerator, Variation, Workbench};

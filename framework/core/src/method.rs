@@ -189,6 +189,11 @@ pub trait FingerprintMethod: Send + Sync {
         Needs::default()
     }
 
+    /// Rough number of forward passes (a gradient counts as three) to craft one query, for the estimate of time.
+    fn forwards_per_crafted_query(&self) -> f64 {
+        0.0
+    }
+
     /// Makes a fingerprint of at most `budget` queries.
     ///
     /// # Errors

@@ -94,7 +94,8 @@ pub fn images(n: usize, seed: u64) -> Images {
 /// A workbench with 64 random images labelled by model 0.
 pub fn workbench(seed: u64) -> Workbench {
     let images = images(64, seed);
-    let labels = toy_answers(0, &images).as_slice().into();
+    let answers = toy_answers(0, &images);
+    let labels = (0..images.len()).map(|i| answers.label(i)).collect();
     Workbench {
         images: LabelledImages { images, labels },
         device: Device::Cpu,

@@ -93,12 +93,33 @@ pub struct Changes {
     pub unchanged: bool,
 }
 
+/// Rough cost of a variant, for the order of work and the estimate of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Forward passes of the vanilla that one answer takes.
+    pub forwards_per_answer: f64,
+    /// Forward passes of the vanilla that deriving takes (a training step counts as three).
+    pub forwards_to_derive: f64,
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Self { forwards_per_answer: 1.0, forwards_to_derive: 0.0 }
+    }
+}
+
 /// One point of a grid of variants; its parameters are its fields.
 ///
 /// The model handed to [`derive`](Self::derive) is a copy of its own, so it may be edited in place.
 pub trait VariantGenerator: Send + Sync {
     /// Kind, detail, parameter and group, from the parameters alone.
     fn variation(&self) -> Variation;
+
+    /// Rough cost with `images` images to fine-tune with.
+    fn cost(&self, images: usize) -> Cost {
+        let _ = images;
+        Cost::default()
+    }
 
     /// Makes the variant.
     ///

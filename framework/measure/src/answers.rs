@@ -5,9 +5,10 @@ use std::{fmt, sync::Arc};
 use crate::{Error, Result};
 
 /// How much of an answer a black box reveals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
     /// The label of the most probable class.
+    #[default]
     Top1,
     /// The labels of the `k` most probable classes, best first.
     TopK(usize),
@@ -20,12 +21,6 @@ impl Access {
             Self::Top1 => 1,
             Self::TopK(k) => k,
         }
-    }
-}
-
-impl Default for Access {
-    fn default() -> Self {
-        Self::Top1
     }
 }
 

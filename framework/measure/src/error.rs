@@ -28,4 +28,7 @@ pub enum Error {
     /// Nothing to measure.
     #[error("{0}")]
     Empty(&'static str),
+    /// A distance is NaN, which can be neither accepted nor refused.
+    #[error("a distance is NaN; what can't be told must be +inf")]
+    NanDistance,
 }

@@ -4,14 +4,17 @@
 //! seconds and run anywhere. `bertillon` (the plugin crate) re-exports all of it.
 
 mod answers;
+mod entropy;
 mod error;
+pub mod evaluation;
 pub mod results;
-pub mod suite;
 mod statistic;
 mod stream;
+pub mod suite;
 mod suspects;
 
 pub use answers::{Access, AnswerTable, Answers};
+pub use entropy::{entropy_ranking, label_entropies};
 pub use error::Error;
 pub use statistic::{Statistic, mutual_information_distance};
 pub use stream::Stream;

@@ -1,5 +1,7 @@
 //! Statistics that turn answers into distances; a method chooses one by a parameter.
 
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +30,12 @@ impl Statistic {
 
     /// Distances of all suspects to the reference, each in `[0, 1]` or `+inf`.
     ///
+    /// Mutual information looks at as many ranks as the reference has, the other statistics at the best label
+    /// only.
+    ///
     /// # Errors
-    /// When lengths disagree, the truth is needed and absent, or no query was asked.
+    /// When lengths disagree, the truth is needed and absent, suspects reveal fewer ranks than are looked at, or no
+    /// query was asked.
     pub fn distances(
         self,
         reference: &Answers,
@@ -50,67 +56,148 @@ impl Statistic {
         if let Some(truth) = truth {
             length("true labels", queries, truth.len())?;
         }
+        let (wanted, available) = (reference.ranks(), suspects.ranks());
         match self {
-            Self::LabelMatch => {
-                let mismatches = count(suspects, |query, label| label != reference.label(query));
-                out.iter_mut()
-                    .zip(mismatches)
-                    .for_each(|(d, n)| *d = f64::from(n) / queries as f64);
-            }
+            Self::LabelMatch => label_mismatches(reference, suspects, out),
             Self::CorrectnessMatch => {
-                let truth = truth.ok_or(Error::NoTruth)?;
-                let differ = |query: usize, label| {
-                    (label == truth[query]) != (reference.label(query) == truth[query])
-                };
-                let mismatches = count(suspects, differ);
-                out.iter_mut()
-                    .zip(mismatches)
-                    .for_each(|(d, n)| *d = f64::from(n) / queries as f64);
+                Correctness::of(reference, truth.ok_or(Error::NoTruth)?, suspects).mismatches(out);
+            }
+            Self::MutualInformation if wanted > available => {
+                return Err(Error::Access { wanted, available });
+            }
+            Self::MutualInformation if wanted == 1 => {
+                Correctness::of(reference, truth.ok_or(Error::NoTruth)?, suspects)
+                    .mutual_information(out);
             }
             Self::MutualInformation => {
-                let truth = truth.ok_or(Error::NoTruth)?;
-                mutual_information_distances(reference, truth, suspects, out);
+                rank_distances(reference, truth.ok_or(Error::NoTruth)?, suspects, out);
             }
         }
         Ok(())
     }
 }
 
-/// For each suspect, on how many queries its best label satisfies `holds(query, label)`.
-fn count(suspects: &Suspects<'_>, holds: impl Fn(usize, u16) -> bool) -> Vec<u32> {
-    let mut counts = vec![0_u32; suspects.len()];
-    for query in 0..suspects.queries() {
-        for (count, &label) in counts.iter_mut().zip(suspects.labels(query)) {
-            *count += u32::from(holds(query, label));
+fn label_mismatches(reference: &Answers, suspects: &Suspects<'_>, out: &mut [f64]) {
+    let queries = reference.len();
+    let matches = agreements(suspects, (0..queries).map(|query| (query, reference.label(query))));
+    for (distance, matches) in out.iter_mut().zip(matches) {
+        *distance = (queries - matches as usize) as f64 / queries as f64;
+    }
+}
+
+/// Who is right how often: the 2 by 2 table of every suspect against the reference.
+struct Correctness {
+    queries: u32,
+    /// Queries that the reference answers rightly.
+    reference: u32,
+    /// For each suspect, queries that it and the reference answer rightly.
+    both: Vec<u32>,
+    /// For each suspect, queries that it alone answers rightly.
+    alone: Vec<u32>,
+}
+
+impl Correctness {
+    fn of(reference: &Answers, truth: &[u16], suspects: &Suspects<'_>) -> Self {
+        let (right, wrong): (Vec<_>, Vec<_>) = truth
+            .iter()
+            .copied()
+            .enumerate()
+            .partition(|&(query, label)| reference.label(query) == label);
+        let count = |n: usize| u32::try_from(n).expect("queries are counted in u32");
+        Self {
+            queries: count(truth.len()),
+            reference: count(right.len()),
+            both: agreements(suspects, right.into_iter()),
+            alone: agreements(suspects, wrong.into_iter()),
         }
     }
-    counts
+
+    fn mismatches(&self, out: &mut [f64]) {
+        for (distance, (both, alone)) in out.iter_mut().zip(self.both.iter().zip(&self.alone)) {
+            *distance = f64::from(self.reference - both + alone) / f64::from(self.queries);
+        }
+    }
+
+    /// As [`mutual_information_distance`] to the bit, without its loops.
+    fn mutual_information(&self, out: &mut [f64]) {
+        if self.reference == 0 || self.reference == self.queries {
+            return out.fill(f64::INFINITY);
+        }
+        let whole = n_log_n(self.queries);
+        let wrong = self.queries - self.reference;
+        let row_entropy = whole - (n_log_n(self.reference) + n_log_n(wrong));
+        for (distance, (&both, &alone)) in out.iter_mut().zip(self.both.iter().zip(&self.alone)) {
+            let right = both + alone;
+            if right == 0 || right == self.queries {
+                *distance = f64::INFINITY;
+                continue;
+            }
+            let column_entropy = whole - (n_log_n(right) + n_log_n(self.queries - right));
+            let equal = n_log_n(both) + n_log_n(wrong - alone);
+            let unequal = n_log_n(self.reference - both) + n_log_n(alone);
+            *distance = normalised(row_entropy, column_entropy, whole - (equal + unequal));
+        }
+    }
 }
 
-/// Symbol of an answer: the 0-based rank of the true label, or `ranks` when it is not among them.
-fn symbol(ranked: impl Iterator<Item = u16>, truth: u16, ranks: usize) -> usize {
-    ranked.take(ranks).position(|label| label == truth).unwrap_or(ranks)
-}
-
-fn mutual_information_distances(
-    reference: &Answers,
-    truth: &[u16],
+/// For each suspect, how many of the queries it answers with the label expected.
+fn agreements(
     suspects: &Suspects<'_>,
-    out: &mut [f64],
-) {
-    let ranks = suspects.ranks().min(reference.ranks());
-    let side = ranks + 1;
-    let mut joint = vec![0_u32; suspects.len() * side * side];
-    for (query, &true_label) in truth.iter().enumerate() {
-        let row = symbol(reference.ranked(query).iter().copied(), true_label, ranks) * side;
-        for (suspect, cells) in joint.chunks_exact_mut(side * side).enumerate() {
-            let ranked = (0..ranks).map(|rank| suspects.labels_at(query, rank)[suspect]);
-            cells[row + symbol(ranked, true_label, ranks)] += 1;
+    expected: impl ExactSizeIterator<Item = (usize, u16)>,
+) -> Vec<u32> {
+    let mut totals = vec![0_u32; suspects.len()];
+    // As wide as the labels, so that one vector instruction compares and the next one counts.
+    let mut counts = vec![0_u16; suspects.len()];
+    let last = expected.len().saturating_sub(1);
+    for (i, (query, label)) in expected.enumerate() {
+        for (count, &answer) in counts.iter_mut().zip(suspects.labels(query)) {
+            *count = count.wrapping_add(u16::from(answer == label));
+        }
+        if i == last || i % usize::from(u16::MAX) == usize::from(u16::MAX) - 1 {
+            for (total, count) in totals.iter_mut().zip(&mut counts) {
+                *total += u32::from(std::mem::take(count));
+            }
         }
     }
-    for (distance, counts) in out.iter_mut().zip(joint.chunks_exact(side * side)) {
-        *distance = mutual_information_distance(counts, side);
+    totals
+}
+
+/// Cells of joint tables counted at a time: what fits in a cache.
+const CELLS: usize = 1 << 18;
+
+fn rank_distances(reference: &Answers, truth: &[u16], suspects: &Suspects<'_>, out: &mut [f64]) {
+    let ranks = reference.ranks();
+    let side = ranks + 1;
+    let cells = side * side;
+    let block = (CELLS / cells).max(1);
+    let mut joint = vec![0_u32; block.min(suspects.len()) * cells];
+    let mut symbols = vec![0_usize; block.min(suspects.len())];
+    for (number, out) in out.chunks_mut(block).enumerate() {
+        let range = number * block..number * block + out.len();
+        joint.fill(0);
+        for (query, &label) in truth.iter().enumerate() {
+            symbols.fill(ranks);
+            // Backwards, so that the better rank stays should a label ever repeat.
+            for rank in (0..ranks).rev() {
+                let answers = &suspects.labels_at(query, rank)[range.clone()];
+                for (symbol, &answer) in symbols.iter_mut().zip(answers) {
+                    *symbol = if answer == label { rank } else { *symbol };
+                }
+            }
+            let row = symbol(reference.ranked(query), label) * side;
+            for (counts, &symbol) in joint.chunks_exact_mut(cells).zip(&symbols[..out.len()]) {
+                counts[row + symbol] += 1;
+            }
+        }
+        for (distance, counts) in out.iter_mut().zip(joint.chunks_exact(cells)) {
+            *distance = mutual_information_distance(counts, side);
+        }
     }
+}
+
+/// Symbol of an answer: the 0-based rank of the true label, or the number of ranks when it is not among them.
+fn symbol(ranked: &[u16], truth: u16) -> usize {
+    ranked.iter().position(|&label| label == truth).unwrap_or(ranked.len())
 }
 
 /// `1 - I / min(H_row, H_column)` of a square table of joint counts, clamped to `[0, 1]`.
@@ -119,29 +206,49 @@ fn mutual_information_distances(
 /// D = 1 - (H(Y) + H(Z) - H(Y, Z)) / min(H(Y), H(Z))
 /// ```
 /// `+inf` when either marginal has a single non-empty bin: eq. 8 leaves it undefined, and a constant answer
-/// must not pass for mine. Equal entropies are recognised from integer sums, so that D(u, u) is exactly 0.
+/// must not pass for mine. Exactly symmetric, and exactly 0 for a diagonal table that is not constant.
 ///
 /// # Panics
 /// When `counts` is not `side * side` long.
 pub fn mutual_information_distance(counts: &[u32], side: usize) -> f64 {
     assert_eq!(counts.len(), side * side, "a square table of counts");
+    let cell = |row: usize, column: usize| counts[row * side + column];
     let total: u32 = counts.iter().sum();
-    let rows = (0..side).map(|r| counts[r * side..(r + 1) * side].iter().sum::<u32>());
-    let columns = (0..side).map(|c| counts.iter().skip(c).step_by(side).sum::<u32>());
-    if rows.clone().any(|n| n == total) || columns.clone().any(|n| n == total) {
-        return f64::INFINITY;
-    }
+    let whole = n_log_n(total);
     // L * H = L log2 L - sum n log2 n, so one term a bin and no division by L.
-    let scaled_entropy =
-        |bins: &mut dyn Iterator<Item = u32>| n_log_n(total) - bins.map(n_log_n).sum::<f64>();
-    let row_entropy = scaled_entropy(&mut rows.clone());
-    let column_entropy = scaled_entropy(&mut columns.clone());
-    let joint_entropy = scaled_entropy(&mut counts.iter().copied());
-    let information = row_entropy + column_entropy - joint_entropy;
-    let smaller = row_entropy.min(column_entropy);
-    1.0 - (information / smaller).clamp(0.0, 1.0)
+    let (mut rows, mut columns, mut joint) = (0.0, 0.0, 0.0);
+    for bin in 0..side {
+        let row: u32 = (0..side).map(|other| cell(bin, other)).sum();
+        let column: u32 = (0..side).map(|other| cell(other, bin)).sum();
+        if row == total || column == total {
+            return f64::INFINITY;
+        }
+        rows += n_log_n(row);
+        columns += n_log_n(column);
+        joint += n_log_n(cell(bin, bin));
+    }
+    // The diagonal first, then cells with their mirror images: the sum of the transposed table is the same.
+    for row in 0..side {
+        for column in row + 1..side {
+            joint += n_log_n(cell(row, column)) + n_log_n(cell(column, row));
+        }
+    }
+    normalised(whole - rows, whole - columns, whole - joint)
 }
 
-fn n_log_n(n: u32) -> f64 {
-    if n == 0 { 0.0 } else { f64::from(n) * f64::from(n).log2() }
+fn normalised(row_entropy: f64, column_entropy: f64, joint_entropy: f64) -> f64 {
+    let information = row_entropy + column_entropy - joint_entropy;
+    1.0 - (information / row_entropy.min(column_entropy)).clamp(0.0, 1.0)
 }
+
+/// `n log2 n`, 0 for 0.
+fn n_log_n(n: u32) -> f64 {
+    static TABLE: LazyLock<Vec<f64>> = LazyLock::new(|| (0..4096).map(computed).collect());
+    fn computed(n: u32) -> f64 {
+        if n == 0 { 0.0 } else { f64::from(n) * f64::from(n).log2() }
+    }
+    TABLE.get(n as usize).copied().unwrap_or_else(|| computed(n))
+}
+
+#[cfg(test)]
+mod tests;

@@ -44,17 +44,26 @@ impl<'a> Suspects<'a> {
     }
 
     /// Best label that each suspect gave to `query`.
+    ///
+    /// # Panics
+    /// When `query` is out of range.
     pub fn labels(&self, query: usize) -> &'a [u16] {
         self.table.labels(self.rows[query] as usize, 0)
     }
 
     /// Label at `rank` (0 is the best) that each suspect gave to `query`.
+    ///
+    /// # Panics
+    /// When `query` or `rank` is out of range.
     pub fn labels_at(&self, query: usize, rank: usize) -> &'a [u16] {
         assert!(rank < self.ranks, "rank {rank} of {}", self.ranks);
         self.table.labels(self.rows[query] as usize, rank)
     }
 
     /// One suspect's answers to all queries.
+    ///
+    /// # Panics
+    /// When `suspect` is out of range.
     pub fn answers(&self, suspect: usize) -> Answers {
         let labels: Vec<u16> = (0..self.queries())
             .flat_map(|q| (0..self.ranks).map(move |r| (q, r)))

@@ -1,5 +1,17 @@
 //! From a suite to results: plan, cache, execution.
 
+mod cache;
+mod dry_run;
+mod enrolment;
+mod judgement;
+mod key;
+mod output;
+mod plan;
+mod plugins;
+mod population;
+mod run;
+mod worker;
+
 use std::{
     path::PathBuf,
     sync::{
@@ -9,6 +21,9 @@ use std::{
 };
 
 use bertillon::{results::Results, suite::SuiteError};
+
+pub use dry_run::plan;
+pub use run::run;
 
 /// How to run a suite.
 #[derive(Debug, Clone)]

@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Fingerprinting methods, one file each.
+
+pub mod akh;
+pub mod attacks;
+pub mod fbi;
+pub mod ip_guard;

@@ -1,10 +1,20 @@
 //! Suites: what to run, as TOML, read with the place of everything in the file.
 
+mod evaluation;
+mod grid;
+mod nearest;
+mod overrides;
 mod read;
+mod section;
+#[cfg(test)]
+mod tests;
+mod values;
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use serde_json::Value;
+
+pub use nearest::{nearest, suggestion};
 
 /// A value and where it stands in the suite's text (bytes).
 #[derive(Debug, Clone, PartialEq)]

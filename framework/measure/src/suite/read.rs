@@ -1,1 +1,236 @@
-//! Reading.
+//! Reading a suite: everything that is wrong with it is found at once.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use toml::de::DeTable;
+
+use super::{
+    EvaluationUse, FingerprintUse, Located, PluginUse, Suite, SuiteError,
+    evaluation::{evaluation_use, peers},
+    grid::variant,
+    overrides,
+    section::{Item, Mistakes, Section, tables},
+    values,
+};
+
+const DEFAULT_SEED: u64 = 2022;
+
+impl Suite {
+    /// Reads a suite file, each of `overrides` (`KEY=VALUE`) applied to its text first.
+    ///
+    /// # Errors
+    /// With every mistake at once when the file can't be read or is no suite.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, SuiteError> {
+        let unreadable = |problem: String| {
+            let mut mistakes = Mistakes::default();
+            mistakes.add(0..0, format!("cannot read the suite: {problem}"), "", None);
+            error(path, "", mistakes)
+        };
+        let bytes = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
+        Self::parse(path, &text, overrides)
+    }
+
+    /// Reads a suite from its text; `path` is where it came from.
+    ///
+    /// # Errors
+    /// With every mistake at once when it is no suite.
+    pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self, SuiteError> {
+        let mut mistakes = Mistakes::default();
+        let text = overrides::apply(text, overrides, &mut mistakes);
+        let (root, syntax) = DeTable::parse_recoverable(&text);
+        if syntax.is_empty() {
+            let root = Section::new("a suite", 0..0, root.get_ref());
+            if let Some(suite) = suite(path, &text, root, &mut mistakes)
+                && mistakes.is_empty()
+            {
+                return Ok(suite);
+            }
+        } else {
+            let mut lines = BTreeSet::new();
+            for fault in syntax {
+                let at = fault.span().unwrap_or(0..0);
+                // What follows a fault in its line is mostly its consequence.
+                if lines.insert(text[..at.start.min(text.len())].matches('\n').count()) {
+                    mistakes.add(at, format!("not TOML: {}", fault.message()), "here", None);
+                }
+            }
+        }
+        Err(error(path, &text, mistakes))
+    }
+}
+
+fn error(path: &Path, text: &str, mistakes: Mistakes) -> SuiteError {
+    SuiteError { path: path.to_owned(), text: Arc::from(text), diagnostics: mistakes.into_sorted() }
+}
+
+/// The suite; a part that is none has its mistake noted.
+fn suite(path: &Path, text: &str, mut root: Section<'_>, mistakes: &mut Mistakes) -> Option<Suite> {
+    let name = root.require("name", mistakes).and_then(|item| suite_name(item, mistakes));
+    let seed = match root.take("seed") {
+        Some(item) => values::seed(item, "seed", mistakes),
+        None => Some(DEFAULT_SEED),
+    };
+    let data = root.require("data", mistakes).and_then(|item| data(item, mistakes));
+    let models = root.require("models", mistakes).and_then(|item| models(item, mistakes));
+    let variants = match root.take("variants") {
+        Some(item) => tables(item, "variants", variant, mistakes),
+        None => Vec::new(),
+    };
+    let fingerprints = match root.require("fingerprints", mistakes) {
+        Some(item) => {
+            let found = tables(item, "fingerprints", fingerprint, mistakes);
+            if item.get_ref().as_array().is_some_and(|list| list.is_empty()) {
+                let help = Some("add a `[[fingerprints]]` with `name` and `method`".to_owned());
+                mistakes.add(item.span(), "no fingerprint to judge", "empty", help);
+            }
+            found
+        }
+        None => Vec::new(),
+    };
+    refuse_duplicates(&fingerprints, mistakes);
+    let evaluation = match root.take("evaluation") {
+        Some(item) => Section::of("[evaluation]", item, mistakes),
+        None => Some(Section::new("[evaluation]", 0..0, EMPTY.get_or_init(DeTable::new))),
+    };
+    let evaluation = evaluation.map(|section| evaluation_use(section, mistakes));
+    root.refuse_rest(mistakes);
+
+    let pool = data.as_ref().and_then(|(_, pool)| pool.clone());
+    if let Some(evaluation) = &evaluation {
+        check_budgets(evaluation, pool.as_ref(), &fingerprints, mistakes);
+    }
+    let (data, pool) = data?;
+    Some(Suite {
+        path: PathBuf::from(path),
+        text: Arc::from(text),
+        name: name?,
+        seed: seed?,
+        data,
+        pool,
+        models: models?,
+        variants,
+        fingerprints,
+        evaluation: evaluation?,
+    })
+}
+
+static EMPTY: std::sync::OnceLock<DeTable<'static>> = std::sync::OnceLock::new();
+
+fn suite_name(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<String> {
+    let name = values::label(item, "name", mistakes)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.value.starts_with('.') || !name.value.chars().all(allowed) {
+        mistakes.add(
+            name.at,
+            format!("`name` can't be `{}`: it names the results folder", name.value),
+            "letters, digits, `-`, `_` and `.` only, no `.` at the start",
+            None,
+        );
+        return None;
+    }
+    Some(name.value)
+}
+
+fn data(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<(PluginUse, Option<Located<usize>>)> {
+    let mut section = Section::of("[data]", item, mistakes)?;
+    let pool = section.take("pool").and_then(|item| values::count(item, "pool", mistakes));
+    Some((source(section, mistakes)?, pool))
+}
+
+fn models(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<PluginUse> {
+    source(Section::of("[models]", item, mistakes)?, mistakes)
+}
+
+fn source(mut section: Section<'_>, mistakes: &mut Mistakes) -> Option<PluginUse> {
+    let plugin = section.require("source", mistakes);
+    let plugin = plugin.and_then(|item| values::label(item, "source", mistakes));
+    let parameters = section.parameters(mistakes);
+    Some(PluginUse { plugin: plugin?, parameters })
+}
+
+fn fingerprint(mut section: Section<'_>, mistakes: &mut Mistakes) -> Option<FingerprintUse> {
+    let name = section.require("name", mistakes);
+    let name = name.and_then(|item| values::label(item, "name", mistakes));
+    let method = section.require("method", mistakes);
+    let method = method.and_then(|item| values::label(item, "method", mistakes));
+    let selector = section.take("selector").and_then(|item| selector(item, mistakes));
+    let bank = section.take("bank").and_then(|item| values::count(item, "bank", mistakes));
+    let peers = section.take("peers").and_then(|item| peers(item, mistakes));
+    let rehearsals =
+        section.take("rehearsals").map(|item| tables(item, "rehearsals", variant, mistakes));
+    let parameters = section.parameters(mistakes);
+    Some(FingerprintUse {
+        name: name?,
+        method: PluginUse { plugin: method?, parameters },
+        selector,
+        bank,
+        peers,
+        rehearsals,
+    })
+}
+
+fn selector(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<PluginUse> {
+    if item.get_ref().is_str() {
+        let plugin = values::label(item, "selector", mistakes)?;
+        return Some(PluginUse { plugin, parameters: Vec::new() });
+    }
+    if !item.get_ref().is_table() {
+        return values::wrong_type(item, "selector", "a name or a table", mistakes);
+    }
+    let mut section = Section::of("selector", item, mistakes)?;
+    let plugin = section.require("plugin", mistakes);
+    let plugin = plugin.and_then(|item| values::label(item, "plugin", mistakes));
+    let parameters = section.parameters(mistakes);
+    Some(PluginUse { plugin: plugin?, parameters })
+}
+
+fn check_budgets(
+    evaluation: &EvaluationUse,
+    pool: Option<&Located<usize>>,
+    fingerprints: &[FingerprintUse],
+    mistakes: &mut Mistakes,
+) {
+    let Some(largest) = evaluation.budgets.last() else {
+        return;
+    };
+    if let Some(pool) = pool {
+        for budget in evaluation.budgets.iter().filter(|budget| budget.value > pool.value) {
+            // Default budgets stand nowhere in the file; then the pool is what was written.
+            let at: Range<usize> =
+                if budget.at.is_empty() { pool.at.clone() } else { budget.at.clone() };
+            mistakes.add(
+                at,
+                format!("a budget of {} exceeds the pool of {}", budget.value, pool.value),
+                "more queries than images",
+                Some("raise `pool` in [data] or lower `budgets` in [evaluation]".to_owned()),
+            );
+        }
+    }
+    for bank in fingerprints.iter().filter_map(|fingerprint| fingerprint.bank.as_ref()) {
+        if bank.value < largest.value {
+            mistakes.add(
+                bank.at.clone(),
+                format!("a bank of {} can't serve the budget {}", bank.value, largest.value),
+                format!("at least {}", largest.value),
+                None,
+            );
+        }
+    }
+}
+
+fn refuse_duplicates(fingerprints: &[FingerprintUse], mistakes: &mut Mistakes) {
+    for (position, fingerprint) in fingerprints.iter().enumerate() {
+        let name = &fingerprint.name;
+        if fingerprints[..position].iter().any(|earlier| earlier.name.value == name.value) {
+            let message = format!("two fingerprints are named `{}`", name.value);
+            mistakes.add(name.at.clone(), message, "again", None);
+        }
+    }
+}

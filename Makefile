@@ -1,0 +1,28 @@
+# Thin: each target sets up what it needs, says what it does, and can be run again at no cost.
+# All share one cargo profile, so that torch-sys (minutes of C++) is compiled once.
+
+SUITE ?= benchmarks/suites/quickstart.toml
+BERTILLON = target/debug/bertillon
+
+.PHONY: demo test lint bench build libtorch
+
+demo: build
+	$(BERTILLON) run $(SUITE)
+
+build: libtorch
+	@[ -x $(BERTILLON) ] || echo "first build: about 10 minutes on 2 cores (half of it one C++ file of torch-sys)" >&2
+	cargo build
+
+test: libtorch
+	cargo test --workspace --lib --bins --tests
+
+lint: libtorch
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+bench: libtorch
+	cargo bench --profile dev -p bertillon-speed
+
+libtorch:
+	@scripts/fetch-libtorch.sh

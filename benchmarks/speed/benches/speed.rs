@@ -1,0 +1,138 @@
+//! Speed of what a run spends its time on: answering, crafting, deriving; and of scoring, which must not show.
+
+use std::hint::black_box;
+
+use bertillon::{
+    Access, AnswerTable, Answers, Statistic, Stream, Suspects, Workbench, answer,
+    evaluation::{Case, Settings, Suspect, evaluate},
+    suite::Protocol,
+};
+use bertillon_speed::{images, method, owner, vanilla, variant};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tch::Device;
+
+/// Random answers of `models` models to `queries` queries of ten classes.
+fn table(models: usize, queries: usize) -> AnswerTable {
+    let column = |model: usize| {
+        let mut stream = Stream::named(1, ["answers", &model.to_string()]);
+        Answers::top1((0..queries).map(|_| stream.below(10) as u16).collect::<Vec<_>>())
+    };
+    AnswerTable::from_models(&(0..models).map(column).collect::<Vec<_>>()).expect("equal lengths")
+}
+
+fn scoring(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("distances of 400 suspects");
+    let table = table(400, 2000);
+    let truth = table.model(1);
+    for queries in [20, 100, 500] {
+        let rows = Stream::named(2, ["rows"]).sample_indices(2000, queries);
+        let reference = table.model(0).gather(&rows);
+        let truth = truth.gather(&rows);
+        let mut out = vec![0.0; 400];
+        group.throughput(Throughput::Elements(400));
+        for statistic in [Statistic::MutualInformation, Statistic::LabelMatch] {
+            group.bench_function(format!("{statistic:?}, L = {queries}"), |bencher| {
+                let suspects = Suspects::new(&table, &rows, 1);
+                bencher.iter(|| {
+                    statistic
+                        .distances(&reference, Some(truth.as_slice()), &suspects, &mut out)
+                        .expect("lengths agree");
+                    black_box(out[0])
+                });
+            });
+        }
+    }
+}
+
+fn rates(criterion: &mut Criterion) {
+    let (owners, variants) = (12, 33);
+    let suspects: Vec<Suspect> = (0..owners * (variants + 1))
+        .map(|i| Suspect {
+            family: i / (variants + 1),
+            kind: format!("kind-{}", i % (variants + 1) % 11),
+            detail: None,
+            parameter: Some((i % (variants + 1)).to_string()),
+            group: "weights".into(),
+            vanilla: i % (variants + 1) == 0,
+            rehearsed: false,
+        })
+        .collect();
+    let mut stream = Stream::named(3, ["distances"]);
+    let draws: Vec<Vec<f64>> = (0..10)
+        .map(|_| (0..owners * suspects.len()).map(|_| stream.uniform()).collect())
+        .collect();
+    let judged = vec![true; owners * suspects.len()];
+    let ancestry: Vec<usize> = (0..owners).map(|owner| owner / 2).collect();
+    let case =
+        Case { suspects: &suspects, ancestry: &ancestry, judged: &judged, draws: &draws };
+    let settings = Settings {
+        false_positive_rate: 0.05,
+        protocol: Protocol::Pooled,
+        replicates: 2000,
+        seed: 1,
+    };
+    criterion.bench_function("rates with intervals, 12 families x 34 models, 10 draws", |bencher| {
+        bencher.iter(|| evaluate(&case, &settings).expect("pairs of both kinds"));
+    });
+}
+
+fn answering(criterion: &mut Criterion) {
+    tch::set_num_threads(1);
+    let split = images(640).expect("the shipped images");
+    let mut group = criterion.benchmark_group("answers, one thread");
+    group.sample_size(10).throughput(Throughput::Elements(640));
+    for name in ["lenet-a", "vgg-a", "resnet-a", "mobilenet-a", "mlp-a"] {
+        let model = vanilla(name).expect("it is in the zoo");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| answer(model.as_ref(), &split.pool.images, Access::Top1, Device::Cpu));
+        });
+    }
+}
+
+fn deriving(criterion: &mut Criterion) {
+    tch::set_num_threads(1);
+    let split = images(640).expect("the shipped images");
+    let mut group = criterion.benchmark_group("derive resnet-a and answer 640 images, one thread");
+    group.sample_size(10).throughput(Throughput::Elements(640));
+    for (name, parameters) in [
+        ("half", "{}"),
+        ("histogram", "{}"),
+        ("jpeg", r#"{"quality": 50}"#),
+        ("prune", r#"{"layers": "conv", "amount": 0.2}"#),
+        ("randomized-smoothing", r#"{"sigma": 0.05, "samples": 16}"#),
+    ] {
+        let generator = variant(name, parameters).expect("good parameters");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut workbench = Workbench {
+                    images: split.thief.clone(),
+                    device: Device::Cpu,
+                    stream: Stream::named(1, ["speed"]),
+                };
+                let copy = vanilla("resnet-a").expect("it is in the zoo");
+                let derived = generator.derive(copy, &mut workbench).expect("derivable");
+                answer(derived.model.as_ref(), &split.pool.images, Access::Top1, Device::Cpu)
+            });
+        });
+    }
+}
+
+fn crafting(criterion: &mut Criterion) {
+    tch::set_num_threads(1);
+    let split = images(640).expect("the shipped images");
+    let owner = owner("lenet-a", &split).expect("it answers");
+    let mut group = criterion.benchmark_group("craft 100 queries on lenet-a, one thread");
+    group.sample_size(10).throughput(Throughput::Elements(100));
+    for (name, attack) in [
+        ("bp, 50 steps", r#"{"attack": {"name": "bp", "steps": 50}}"#),
+        ("ddn, 100 steps", r#"{"attack": {"name": "ddn", "steps": 100}}"#),
+    ] {
+        let guard = method("ip-guard", attack).expect("good parameters");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| guard.enroll(&owner, None, 100, &mut Stream::named(1, ["speed"])));
+        });
+    }
+}
+
+criterion_group!(benches, scoring, rates, answering, deriving, crafting);
+criterion_main!(benches);

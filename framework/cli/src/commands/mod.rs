@@ -1,0 +1,55 @@
+//! The commands, a file each.
+
+mod completions;
+mod describe;
+mod doctor;
+mod list;
+mod report;
+mod run;
+mod schema;
+mod zoo;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::{Failure, Outcome};
+
+/// Which fingerprinting method recognises a stolen classifier, and on which variants does it fail?
+#[derive(Debug, Parser)]
+#[command(name = "bertillon", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a suite, shows its tables and writes its results
+    Run(run::Arguments),
+    /// Lists plugins, or suites
+    List(list::Arguments),
+    /// Describes a plugin: what it does, what it needs, its parameters
+    Describe(describe::Arguments),
+    /// Shows a finished run again
+    Report(report::Arguments),
+    /// Checks that this machine is ready
+    Doctor(doctor::Arguments),
+    /// The networks that come with bertillon
+    Zoo(zoo::Arguments),
+    /// Writes completions for a shell
+    Completions(completions::Arguments),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+        match self {
+            Self::Run(arguments) => run::run(arguments),
+            Self::List(arguments) => list::run(&arguments),
+            Self::Describe(arguments) => describe::run(&arguments),
+            Self::Report(arguments) => report::run(&arguments),
+            Self::Doctor(arguments) => doctor::run(&arguments),
+            Self::Zoo(arguments) => zoo::run(&arguments),
+            Self::Completions(arguments) => completions::run(&arguments),
+        }
+    }
+}

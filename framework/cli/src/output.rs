@@ -1,0 +1,96 @@
+//! Standard output and error, which may be closed at any time.
+
+use std::{
+    env,
+    io::{self, ErrorKind, IsTerminal as _, Write as _},
+};
+
+use bertillon_reports::Colour;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, presets::UTF8_HORIZONTAL_ONLY};
+
+use crate::failure::Failure;
+
+/// Writes results to standard output.
+///
+/// A reader that has seen enough (`bertillon list | head -1`) is no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::User(format!("can't write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a message to standard error.
+pub(crate) fn say(text: &str) {
+    // Nobody is left to be told when it fails.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Columns of the terminal that standard output is; none when it is something else.
+pub(crate) fn width() -> Option<u16> {
+    comfy_table::Table::new().width()
+}
+
+/// Whether to colour standard output.
+pub(crate) fn colour() -> Colour {
+    match io::stdout().is_terminal() && colours_welcome() {
+        true => Colour::Always,
+        false => Colour::Never,
+    }
+}
+
+/// Whether the user wants no plain text (<https://no-color.org>).
+pub(crate) fn colours_welcome() -> bool {
+    let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
+/// A plain table, all but the first `words` columns to the right.
+pub(crate) fn table<const N: usize>(
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+    words: usize,
+) -> String {
+    let mut table = comfy_table::Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(head);
+    for row in rows {
+        table.add_row(row.map(|cell| bertillon_reports::plain(&cell)));
+    }
+    for column in table.column_iter_mut().skip(words) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+/// A time in words: `12 s`, `3 min`, `1 h 20 min`.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() || s < 0.0 => "an unknown time".to_owned(),
+        s if s < 1.0 => "less than a second".to_owned(),
+        s if s < 100.0 => format!("{s:.0} s"),
+        s if s < 99.5 * 60.0 => format!("{:.0} min", s / 60.0),
+        s => {
+            let minutes = (s / 60.0).round();
+            format!("{} h {} min", (minutes / 60.0).floor(), minutes % 60.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_fitting_units() {
+        let words = [0.2, 12.4, 99.0, 150.0, 6000.0, f64::NAN].map(duration);
+        let expected =
+            ["less than a second", "12 s", "99 s", "2 min", "1 h 40 min", "an unknown time"];
+        assert_eq!(words, expected);
+    }
+}

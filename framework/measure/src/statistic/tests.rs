@@ -1,0 +1,264 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{AnswerTable, Stream};
+
+/// Distances of `suspects` by `statistic`.
+fn distances(
+    statistic: Statistic,
+    reference: &Answers,
+    truth: &[u16],
+    suspects: &[Answers],
+) -> Vec<f64> {
+    let table = AnswerTable::from_models(suspects).unwrap();
+    let rows: Vec<u32> = (0..truth.len() as u32).collect();
+    let mut out = vec![f64::NAN; suspects.len()];
+    let suspects = Suspects::new(&table, &rows, table.ranks());
+    statistic.distances(reference, Some(truth), &suspects, &mut out).unwrap();
+    out
+}
+
+fn distance(statistic: Statistic, reference: &[u16], truth: &[u16], suspect: &[u16]) -> f64 {
+    distances(statistic, &Answers::top1(reference), truth, &[Answers::top1(suspect)])[0]
+}
+
+/// Equation 8 as it is printed, on lists of symbols.
+fn naive(reference: &[usize], suspect: &[usize]) -> f64 {
+    fn entropy<T: Ord>(symbols: impl Iterator<Item = T>) -> f64 {
+        let mut counts = BTreeMap::new();
+        let mut total = 0.0;
+        for symbol in symbols {
+            *counts.entry(symbol).or_insert(0.0) += 1.0;
+            total += 1.0;
+        }
+        -counts.values().map(|n| n / total * f64::log2(n / total)).sum::<f64>()
+    }
+    let z = entropy(reference.iter());
+    let y = entropy(suspect.iter());
+    let constant = |symbols: &[usize]| symbols.iter().all(|symbol| *symbol == symbols[0]);
+    if constant(reference) || constant(suspect) {
+        return f64::INFINITY;
+    }
+    let information = z + y - entropy(reference.iter().zip(suspect));
+    1.0 - (information / z.min(y)).clamp(0.0, 1.0)
+}
+
+fn close(a: f64, b: f64) -> bool {
+    a == b || (a - b).abs() < 1e-12
+}
+
+#[test]
+fn a_table_of_2_0_1_1_has_the_distance_of_equation_8() {
+    // H(Z) = 1, H(Y) = h(3/4) = 0.8113, H(Z, Y) = 1.5, so D = 0.5 / 0.8113.
+    assert!(close(mutual_information_distance(&[2, 0, 1, 1], 2), 0.616_311_453_403_655_6));
+    // H(Z) = H(Y) = 1, H(Z, Y) = 1 + h(3/4), so D = h(3/4).
+    assert!(close(mutual_information_distance(&[3, 1, 1, 3], 2), 0.811_278_124_459_132_8));
+}
+
+#[test]
+fn top_2_tables_have_the_distance_of_equation_8() {
+    let expected =
+        1.0 - (1.5 + 1.405_639_062_229_566_5 - 2.155_639_062_229_566_5) / 1.405_639_062_229_566_5;
+    assert!(close(mutual_information_distance(&[3, 1, 0, 0, 2, 0, 1, 0, 1], 3), expected));
+}
+
+#[test]
+fn independent_answers_have_distance_one() {
+    assert_eq!(mutual_information_distance(&[1, 1, 1, 1], 2), 1.0);
+    assert!(close(mutual_information_distance(&[2, 6, 4, 12], 2), 1.0));
+}
+
+#[test]
+fn identical_answers_have_distance_zero() {
+    for wrong in 1..200 {
+        assert_eq!(mutual_information_distance(&[200 - wrong, 0, 0, wrong], 2), 0.0);
+        assert_eq!(mutual_information_distance(&[200, 0, 0, 0, wrong, 0, 0, 0, 7], 3), 0.0);
+    }
+}
+
+#[test]
+fn anti_correlated_answers_have_distance_zero() {
+    // Mutual information is blind to sign: right where the other is wrong says as much.
+    let truth = [0; 6];
+    let (reference, opposite) = ([0, 0, 0, 0, 1, 1], [1, 1, 1, 1, 0, 0]);
+    assert_eq!(distance(Statistic::MutualInformation, &reference, &truth, &opposite), 0.0);
+    assert_eq!(distance(Statistic::CorrectnessMatch, &reference, &truth, &opposite), 1.0);
+}
+
+#[test]
+fn constant_answers_are_infinitely_far() {
+    let truth = [0; 4];
+    let mixed = [0, 1, 0, 1];
+    for constant in [[0; 4], [1; 4]] {
+        let mutual = Statistic::MutualInformation;
+        assert_eq!(distance(mutual, &constant, &truth, &mixed), f64::INFINITY);
+        assert_eq!(distance(mutual, &mixed, &truth, &constant), f64::INFINITY);
+        assert_eq!(distance(mutual, &constant, &truth, &constant), f64::INFINITY);
+    }
+    assert_eq!(mutual_information_distance(&[0, 3, 0, 0, 5, 0, 0, 1, 0], 3), f64::INFINITY);
+}
+
+#[test]
+fn matches_are_counted() {
+    let truth = [0, 0, 0, 0, 0];
+    let reference = [0, 0, 1, 1, 2];
+    let suspect = [0, 1, 1, 2, 0];
+    // Labels differ on queries 1, 3 and 4; right against wrong on 1 and 4.
+    assert_eq!(distance(Statistic::LabelMatch, &reference, &truth, &suspect), 3.0 / 5.0);
+    assert_eq!(distance(Statistic::CorrectnessMatch, &reference, &truth, &suspect), 2.0 / 5.0);
+}
+
+#[test]
+fn more_queries_than_a_16_bit_counter_holds_are_counted() {
+    let queries = 200_000;
+    let (truth, reference) = (vec![0; queries], vec![0; queries]);
+    let suspect: Vec<u16> = (0..queries).map(|i| u16::from(i < 3)).collect();
+    let expected = 3.0 / queries as f64;
+    assert_eq!(distance(Statistic::LabelMatch, &reference, &truth, &suspect), expected);
+    assert_eq!(distance(Statistic::CorrectnessMatch, &reference, &truth, &suspect), expected);
+}
+
+#[test]
+fn lengths_that_disagree_and_absent_truth_are_refused() {
+    let answers = Answers::top1([0, 1]);
+    let table = AnswerTable::from_models(std::slice::from_ref(&answers)).unwrap();
+    let mut out = [0.0];
+    let mut measure = |rows: &[u32], truth: Option<&[u16]>, statistic: Statistic| {
+        statistic.distances(&answers, truth, &Suspects::new(&table, rows, 1), &mut out)
+    };
+    let mutual = Statistic::MutualInformation;
+    assert!(matches!(measure(&[], None, mutual), Err(Error::Empty(_))));
+    assert!(matches!(
+        measure(&[0], None, mutual),
+        Err(Error::Length { expected: 1, actual: 2, .. })
+    ));
+    assert!(matches!(measure(&[0, 1], None, mutual), Err(Error::NoTruth)));
+    assert!(matches!(measure(&[0, 1], Some(&[0]), mutual), Err(Error::Length { .. })));
+    assert!(measure(&[0, 1], None, Statistic::LabelMatch).is_ok());
+}
+
+#[test]
+fn mutual_information_needs_as_many_ranks_as_the_reference_has() {
+    let (all, truth) = random_answers(1, 2, 30, 3);
+    let table = AnswerTable::from_models(&all[1..]).unwrap();
+    let rows: Vec<u32> = (0..30).collect();
+    let mut out = [f64::NAN];
+    let mut measure = |reference: &Answers, ranks| {
+        let suspects = Suspects::new(&table, &rows, ranks);
+        Statistic::MutualInformation.distances(reference, Some(&truth), &suspects, &mut out)?;
+        Ok::<f64, Error>(out[0])
+    };
+    let refused = measure(&all[0], 2).unwrap_err();
+    assert!(matches!(refused, Error::Access { wanted: 3, available: 2 }), "{refused}");
+    // More than the reference has are not looked at.
+    let top1 = all[0].restricted_to(crate::Access::Top1).unwrap();
+    assert_eq!(measure(&top1, 3).unwrap(), measure(&top1, 1).unwrap());
+}
+
+/// `models` lists of ranked answers to `queries` queries, and true labels, all at random.
+fn random_answers(
+    seed: u64,
+    models: usize,
+    queries: usize,
+    ranks: usize,
+) -> (Vec<Answers>, Vec<u16>) {
+    let mut stream = Stream::named(seed, ["answers"]);
+    let classes: Vec<u16> = (0..5).collect();
+    let mut answers = || {
+        let labels: Vec<u16> = (0..queries).flat_map(|_| stream.sample(&classes, ranks)).collect();
+        Answers::new(labels, ranks).unwrap()
+    };
+    let all = (0..models).map(|_| answers()).collect();
+    let truth = (0..queries).map(|_| stream.below(5) as u16).collect();
+    (all, truth)
+}
+
+fn symbols(answers: &Answers, truth: &[u16]) -> Vec<usize> {
+    (0..truth.len()).map(|query| symbol(answers.ranked(query), truth[query])).collect()
+}
+
+proptest! {
+    #[test]
+    fn distances_are_those_of_the_formula(
+        seed in any::<u64>(), queries in 1_usize..60, models in 1_usize..40, ranks in 1_usize..5,
+    ) {
+        let (all, truth) = random_answers(seed, models + 1, queries, ranks);
+        let (reference, suspects) = all.split_first().unwrap();
+        let mutual = distances(Statistic::MutualInformation, reference, &truth, suspects);
+        for (&actual, suspect) in mutual.iter().zip(suspects) {
+            let expected = naive(&symbols(reference, &truth), &symbols(suspect, &truth));
+            prop_assert!(close(actual, expected), "{actual} is not {expected}");
+        }
+        for statistic in [Statistic::LabelMatch, Statistic::CorrectnessMatch] {
+            let actual = distances(statistic, reference, &truth, suspects);
+            for (&actual, suspect) in actual.iter().zip(suspects) {
+                let differs = |query: &usize| {
+                    let (a, b) = (reference.label(*query), suspect.label(*query));
+                    match statistic {
+                        Statistic::LabelMatch => a != b,
+                        _ => (a == truth[*query]) != (b == truth[*query]),
+                    }
+                };
+                let expected = (0..queries).filter(differs).count() as f64 / queries as f64;
+                prop_assert_eq!(actual, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_two_symbol_path_agrees_with_the_table_to_the_bit(
+        counts in prop::array::uniform4(0_u32..6000),
+    ) {
+        let [both, owner, suspect, neither] = counts;
+        prop_assume!(counts.iter().any(|&n| n > 0));
+        let fast = Correctness {
+            queries: counts.iter().sum(),
+            reference: both + owner,
+            both: vec![both],
+            alone: vec![suspect],
+        };
+        let mut out = [f64::NAN];
+        fast.mutual_information(&mut out);
+        prop_assert_eq!(out[0], mutual_information_distance(&[both, owner, suspect, neither], 2));
+    }
+
+    #[test]
+    fn distances_are_symmetric_and_blind_to_the_order_of_queries(
+        seed in any::<u64>(), queries in 1_usize..60, ranks in 1_usize..5,
+    ) {
+        let (all, truth) = random_answers(seed, 2, queries, ranks);
+        let order = Stream::named(seed, ["order"]).sample_indices(queries, queries);
+        let shuffled: Vec<Answers> = all.iter().map(|answers| answers.gather(&order)).collect();
+        let shuffled_truth: Vec<u16> = order.iter().map(|&i| truth[i as usize]).collect();
+        for statistic in
+            [Statistic::MutualInformation, Statistic::LabelMatch, Statistic::CorrectnessMatch]
+        {
+            let there = distances(statistic, &all[0], &truth, &all[1..])[0];
+            prop_assert_eq!(there, distances(statistic, &all[1], &truth, &all[..1])[0]);
+            let other = distances(statistic, &shuffled[0], &shuffled_truth, &shuffled[1..])[0];
+            prop_assert_eq!(there, other);
+            prop_assert!((0.0..=1.0).contains(&there) || there == f64::INFINITY);
+            let own = distances(statistic, &all[0], &truth, &all[..1])[0];
+            prop_assert!(own == 0.0 || own == f64::INFINITY);
+        }
+    }
+}
+
+#[test]
+fn suspects_are_scored_alike_whatever_the_block_they_fall_in() {
+    // Top-200 tables have 40,401 cells, so that a block holds six suspects.
+    let labels: Vec<u16> = (0..200).collect();
+    let answers = |seed| {
+        let mut stream = Stream::named(seed, ["long"]);
+        Answers::new((0..9).flat_map(|_| stream.sample(&labels, 200)).collect::<Vec<_>>(), 200)
+    };
+    let suspects: Vec<Answers> = (0..20).map(|seed| answers(seed).unwrap()).collect();
+    let truth = [3, 5, 7, 200, 200, 3, 5, 9, 200];
+    let together = distances(Statistic::MutualInformation, &suspects[0], &truth, &suspects);
+    for (suspect, &distance) in suspects.iter().zip(&together) {
+        let expected = naive(&symbols(&suspects[0], &truth), &symbols(suspect, &truth));
+        assert!(close(distance, expected), "{distance} is not {expected}");
+    }
+}

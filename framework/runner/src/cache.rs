@@ -1,0 +1,342 @@
+//! Objects on disk, addressed by their recipes.
+//!
+//! Answers are `.npy`, fingerprints `.safetensors`, notes `.json`, so that Python opens them. Each carries a digest of
+//! its content: an object that does not match is computed anew, with a warning. Writes go to a temporary file
+//! beside their place, which is then renamed; readers never see half an object.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use bertillon::{Answers, Changes, Fingerprint, ImageShape, Images, Queries};
+use npyz::WriterBuilder;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::{RunError, key::Key};
+
+/// Bytes after the array of a `.npy` object: a mark and the BLAKE3 of all before it. Readers of `.npy` ignore them.
+const MARK: &[u8; 8] = b"\nBLAKE3\n";
+
+#[derive(Debug)]
+pub(crate) struct Cache {
+    root: PathBuf,
+}
+
+/// A damaged object; it is computed anew.
+#[derive(Debug)]
+pub(crate) struct Damaged {
+    pub(crate) path: PathBuf,
+    pub(crate) problem: String,
+}
+
+/// What the cache says about a key.
+pub(crate) type Found<T> = Result<Option<T>, Damaged>;
+
+impl Cache {
+    /// Opens a cache folder, making it where needed.
+    pub(crate) fn open(root: &Path) -> Result<Self, RunError> {
+        let failed = |error: io::Error| RunError::File {
+            path: root.to_owned(),
+            problem: format!("this folder can't hold the cache ({error}); choose another with --cache"),
+        };
+        fs::create_dir_all(root).map_err(failed)?;
+        tempfile::tempfile_in(root).map_err(failed)?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    pub(crate) fn has_answers(&self, key: Key) -> bool {
+        self.path(key, "npy").is_file()
+    }
+
+    pub(crate) fn has_fingerprint(&self, key: Key) -> bool {
+        self.path(key, "safetensors").is_file()
+    }
+
+    pub(crate) fn has_changes(&self, key: Key) -> bool {
+        self.path(key, "json").is_file()
+    }
+
+    pub(crate) fn answers(&self, key: Key) -> Found<Answers> {
+        self.read(key, "npy", decode_answers)
+    }
+
+    pub(crate) fn put_answers(&self, key: Key, answers: &Answers) -> Result<(), RunError> {
+        self.write(key, "npy", &encode_answers(answers))
+    }
+
+    pub(crate) fn fingerprint(&self, key: Key) -> Found<Fingerprint> {
+        self.read(key, "safetensors", decode_fingerprint)
+    }
+
+    pub(crate) fn put_fingerprint(&self, key: Key, bank: &Fingerprint) -> Result<(), RunError> {
+        self.write(key, "safetensors", &encode_fingerprint(bank))
+    }
+
+    pub(crate) fn changes(&self, key: Key) -> Found<Changes> {
+        self.read(key, "json", |bytes| {
+            let stored: Stored<Changes> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+            match stored.digest == digest_of_changes(&stored.content) {
+                true => Ok(stored.content),
+                false => Err("its digest differs".to_owned()),
+            }
+        })
+    }
+
+    pub(crate) fn put_changes(&self, key: Key, changes: &Changes) -> Result<(), RunError> {
+        let stored = Stored { digest: digest_of_changes(changes), content: changes };
+        self.write(key, "json", &serde_json::to_vec(&stored).expect("plain data serialises"))
+    }
+
+    fn path(&self, key: Key, extension: &str) -> PathBuf {
+        let name = key.to_hex();
+        self.root.join(&name[..2]).join(format!("{name}.{extension}"))
+    }
+
+    fn read<T>(
+        &self,
+        key: Key,
+        extension: &str,
+        decode: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Found<T> {
+        let path = self.path(key, extension);
+        match fs::read(&path) {
+            Ok(bytes) => match decode(&bytes) {
+                Ok(object) => Ok(Some(object)),
+                Err(problem) => Err(Damaged { path, problem }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Damaged { path, problem: error.to_string() }),
+        }
+    }
+
+    fn write(&self, key: Key, extension: &str, bytes: &[u8]) -> Result<(), RunError> {
+        write_whole(&self.path(key, extension), bytes)
+    }
+}
+
+/// Writes a file that is either whole or not there.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let attempt = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    attempt().map_err(|error| RunError::File {
+        path: path.to_owned(),
+        problem: format!("can't be written ({error}); make room or choose another folder"),
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    digest: String,
+    content: T,
+}
+
+fn digest_of_changes(changes: &Changes) -> String {
+    let text = serde_json::to_vec(changes).expect("plain data serialises");
+    blake3::hash(&text).to_hex().to_string()
+}
+
+fn encode_answers(answers: &Answers) -> Vec<u8> {
+    let shape = [answers.len() as u64, answers.ranks() as u64];
+    let mut bytes = Vec::new();
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .writer(&mut bytes)
+        .begin_nd()
+        .expect("writing to memory");
+    writer.extend(answers.as_slice().iter().copied()).expect("writing to memory");
+    writer.finish().expect("as many labels as the shape says");
+    let digest = blake3::hash(&bytes);
+    bytes.extend_from_slice(MARK);
+    bytes.extend_from_slice(digest.as_bytes());
+    bytes
+}
+
+fn decode_answers(bytes: &[u8]) -> Result<Answers, String> {
+    let trailer = MARK.len() + 32;
+    let (content, seal) =
+        bytes.split_at_checked(bytes.len().saturating_sub(trailer)).ok_or("it is cut short")?;
+    if !seal.starts_with(MARK) || seal[MARK.len()..] != *blake3::hash(content).as_bytes() {
+        return Err("its digest differs".to_owned());
+    }
+    let array = npyz::NpyFile::new(content).map_err(|e| e.to_string())?;
+    let [_, ranks] = array.shape()[..] else { return Err("it is no table".to_owned()) };
+    let labels: Vec<u16> = array.into_vec().map_err(|e| e.to_string())?;
+    Answers::new(labels, usize::try_from(ranks).map_err(|e| e.to_string())?)
+        .map_err(|e| e.to_string())
+}
+
+/// Everything of a fingerprint that is no tensor.
+#[derive(Serialize, Deserialize)]
+struct BankNotes {
+    notes: Vec<(String, f64)>,
+    has_truth: bool,
+    crafted: Option<[usize; 3]>,
+}
+
+fn little_endian<T: Copy, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+    values.iter().flat_map(|&value| bytes(value)).collect()
+}
+
+fn encode_fingerprint(bank: &Fingerprint) -> Vec<u8> {
+    let crafted = bank.queries.crafted.as_ref();
+    let shape = crafted.map(|images| images.shape());
+    let n = |count: usize| vec![count];
+    let truth = bank.truth.as_deref().unwrap_or_default();
+    let reference = &bank.reference;
+    let tensors: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = vec![
+        (
+            "crafted",
+            Dtype::U8,
+            shape.map_or(n(0), |s| {
+                vec![crafted.map_or(0, Images::len), s.channels, s.height, s.width]
+            }),
+            crafted.map_or(Vec::new(), |images| images.as_bytes().to_vec()),
+        ),
+        (
+            "pool",
+            Dtype::U32,
+            n(bank.queries.pool.len()),
+            little_endian(&bank.queries.pool, u32::to_le_bytes),
+        ),
+        (
+            "reference",
+            Dtype::U16,
+            vec![reference.len(), reference.ranks()],
+            little_endian(reference.as_slice(), u16::to_le_bytes),
+        ),
+        ("state", Dtype::F64, n(bank.state.len()), little_endian(&bank.state, f64::to_le_bytes)),
+        ("truth", Dtype::U16, n(truth.len()), little_endian(truth, u16::to_le_bytes)),
+    ];
+    let notes = serde_json::to_string(&BankNotes {
+        notes: bank.notes.clone(),
+        has_truth: bank.truth.is_some(),
+        crafted: shape.map(|s| [s.channels, s.height, s.width]),
+    })
+    .expect("plain data serialises");
+    let mut digest = blake3::Hasher::new();
+    digest.update(notes.as_bytes());
+    tensors.iter().for_each(|(_, _, _, data)| {
+        digest.update(data);
+    });
+    let metadata = HashMap::from([
+        ("notes".to_owned(), notes),
+        ("blake3".to_owned(), digest.finalize().to_hex().to_string()),
+    ]);
+    let views = tensors.iter().map(|(name, kind, shape, data)| {
+        (*name, TensorView::new(*kind, shape.clone(), data).expect("sizes agree by construction"))
+    });
+    safetensors::serialize(views, Some(metadata)).expect("writing to memory")
+}
+
+fn decode_fingerprint(bytes: &[u8]) -> Result<Fingerprint, String> {
+    let text = |e: safetensors::SafeTensorError| e.to_string();
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(text)?;
+    let metadata = header.metadata().as_ref().ok_or("it has no notes")?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(text)?;
+    let tensor = |name| tensors.tensor(name).map_err(text);
+    let notes = metadata.get("notes").ok_or("it has no notes")?;
+    let mut digest = blake3::Hasher::new();
+    digest.update(notes.as_bytes());
+    for name in ["crafted", "pool", "reference", "state", "truth"] {
+        digest.update(tensor(name)?.data());
+    }
+    if metadata.get("blake3").map(String::as_str) != Some(digest.finalize().to_hex().as_str()) {
+        return Err("its digest differs".to_owned());
+    }
+    let notes: BankNotes = serde_json::from_str(notes).map_err(|e| e.to_string())?;
+    let u16s = |data: &[u8]| -> Vec<u16> {
+        data.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
+    };
+    let reference = tensor("reference")?;
+    let ranks = *reference.shape().get(1).ok_or("its reference is no table")?;
+    let shape = notes.crafted.map(|[channels, height, width]| ImageShape { channels, height, width });
+    let crafted = shape
+        .map(|shape| Images::new(tensor("crafted")?.data().to_vec(), shape).map_err(|e| e.to_string()))
+        .transpose()?;
+    let truth = u16s(tensor("truth")?.data());
+    Ok(Fingerprint {
+        queries: Queries {
+            pool: tensor("pool")?
+                .data()
+                .chunks_exact(4)
+                .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+            crafted,
+        },
+        reference: Answers::new(u16s(reference.data()), ranks).map_err(|e| e.to_string())?,
+        truth: notes.has_truth.then_some(truth),
+        state: tensor("state")?
+            .data()
+            .chunks_exact(8)
+            .map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")))
+            .collect(),
+        notes: notes.notes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bank() -> Fingerprint {
+        let shape = ImageShape { channels: 1, height: 2, width: 2 };
+        Fingerprint {
+            queries: Queries {
+                pool: vec![3],
+                crafted: Some(Images::new(vec![1, 2, 3, 4], shape).unwrap()),
+            },
+            reference: Answers::new(vec![1, 2, 3, 4], 2).unwrap(),
+            truth: Some(vec![7, 8]),
+            state: vec![0.1, f64::INFINITY],
+            notes: vec![("converged".into(), 0.99)],
+        }
+    }
+
+    fn key(name: &str) -> Key {
+        Key::recipe("test").text(name).finish()
+    }
+
+    #[test]
+    fn objects_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let answers = Answers::new(vec![5, 6, 7, 8, 9, 10], 3).unwrap();
+        cache.put_answers(key("a"), &answers).unwrap();
+        cache.put_fingerprint(key("b"), &bank()).unwrap();
+        assert_eq!(cache.answers(key("a")).unwrap(), Some(answers));
+        assert_eq!(cache.fingerprint(key("b")).unwrap(), Some(bank()));
+        assert_eq!(cache.answers(key("c")).unwrap(), None);
+    }
+
+    #[test]
+    fn any_flipped_bit_or_cut_is_noticed() {
+        let whole = [encode_answers(&Answers::top1(vec![1, 2, 3])), encode_fingerprint(&bank())];
+        let decode = |i: usize, bytes: &[u8]| match i {
+            0 => decode_answers(bytes).map(|_| ()),
+            _ => decode_fingerprint(bytes).map(|decoded| assert_eq!(decoded, bank())),
+        };
+        for (i, object) in whole.iter().enumerate() {
+            for position in 0..object.len() {
+                let mut damaged = object.clone();
+                damaged[position] ^= 4;
+                // A change in the padding of a header may go unseen, one in the content never.
+                if let Ok(()) = decode(i, &damaged) {
+                    assert_eq!(i, 1, "answers are sealed byte by byte");
+                }
+                assert!(decode(i, &object[..position]).is_err(), "cut at {position}");
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a run would do, and roughly how long it would take.
+
+use std::time::Instant;
+
+use bertillon::{CHUNK, Mode, suite::Suite};
+
+use crate::{
+    Options, PlanSummary, RunError,
+    cache::Cache,
+    plan::{ModelId, Plan},
+    run::cost_of_queries,
+};
+
+/// Plans a suite without running it: a timed sample of the vanillas' forward passes gives the estimate.
+///
+/// # Errors
+/// When the suite, the data or the machine can't be used.
+pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
+    let plan = Plan::new(suite, options)?;
+    let cache = Cache::open(&options.cache)?;
+    let mut answers_needed = 0;
+    let mut seconds = 0.0;
+    let mut cells = Vec::new();
+    let speed = seconds_per_image(&plan, options)?;
+
+    let (mut crafted, mut crafted_cached) = (0, 0);
+    let mut banks = Vec::new();
+    for (_, fingerprint) in plan.crafting() {
+        let size = fingerprint.bank.unwrap_or_default();
+        for (owner, &speed) in speed.iter().enumerate() {
+            let key = plan.bank_key(fingerprint, owner);
+            crafted += 1;
+            if cache.has_fingerprint(key) {
+                crafted_cached += 1;
+            } else {
+                let forwards = fingerprint.method.forwards_per_crafted_query();
+                seconds += forwards * size as f64 * speed;
+            }
+            banks.push((key, size));
+        }
+    }
+    let (mut models, mut models_cached) = (0, 0);
+    for model in plan.models() {
+        let key = plan.model_key(model);
+        let has_changes = model.variant.is_none() || cache.has_changes(key);
+        let mut missing = 0;
+        if !cache.has_answers(plan.pool_answers_key(key)) {
+            missing += plan.pool.len();
+        }
+        for &(bank, size) in &banks {
+            if !cache.has_answers(plan.bank_answers_key(key, bank)) {
+                missing += size;
+            }
+        }
+        // Rejected and unchanged variants answer no crafted query and stay "missing" for ever; the run skips them.
+        models += 1;
+        if missing == 0 && has_changes {
+            models_cached += 1;
+            continue;
+        }
+        answers_needed += missing as u64;
+        seconds += seconds_for(&plan, model, missing, speed[model.family]);
+    }
+    if crafted > 0 {
+        cells.push(("owners craft queries".to_owned(), crafted, crafted_cached));
+    }
+    cells.push(("models are derived and answer".to_owned(), models, models_cached));
+    Ok(PlanSummary {
+        suite: plan.suite.name.clone(),
+        vanillas: plan.families.len(),
+        variations: plan.variants.iter().map(|v| v.variation.to_string()).collect(),
+        pool: plan.pool.len(),
+        fingerprints: plan
+            .fingerprints
+            .iter()
+            .map(|fingerprint| {
+                [
+                    fingerprint.name.clone(),
+                    match fingerprint.parameters.is_empty() {
+                        true => fingerprint.recipe.plugin.clone(),
+                        false => format!("{}: {}", fingerprint.recipe.plugin, fingerprint.parameters),
+                    },
+                    fingerprint.needs.access.to_string(),
+                    fingerprint.knowledge.words().join(", "),
+                ]
+            })
+            .collect(),
+        cells,
+        answers_needed,
+        estimate_s: seconds / options.threads.max(1) as f64,
+    })
+}
+
+fn seconds_for(plan: &Plan, model: ModelId, queries: usize, speed: f64) -> f64 {
+    cost_of_queries(plan, model, queries) * speed
+}
+
+/// Seconds that each vanilla takes for one image, from two chunks, the first of which warms up.
+fn seconds_per_image(plan: &Plan, options: &Options) -> Result<Vec<f64>, RunError> {
+    let user = |error: bertillon::Error| RunError::User(error.to_string());
+    let rows = plan.split.pool.len().min(CHUNK);
+    let batch = plan.split.pool.images.to_tensor(0..rows, options.device);
+    (0..plan.families.len())
+        .map(|family| {
+            let model = plan.collection.load(family).map_err(user)?;
+            let mut seconds = 0.0;
+            for _ in 0..2 {
+                let start = Instant::now();
+                let logits = tch::no_grad(|| model.logits(&batch, Mode::Evaluation)).map_err(user)?;
+                drop(logits);
+                seconds = start.elapsed().as_secs_f64();
+            }
+            Ok(seconds / rows as f64)
+        })
+        .collect()
+}

@@ -1,0 +1,157 @@
+//! Enrolment: owners make fingerprints. Crafted queries are made once an owner, into a bank; benign ones anew for
+//! every draw.
+
+use bertillon::{
+    Answers, Error, Fingerprint, Owner, Peer, Queries, Rehearsal, Result as PluginResult, Stream,
+};
+
+use crate::{
+    RunError,
+    plan::PlannedFingerprint,
+    population::{self, cached},
+    run::Context,
+    worker::{Interruptible, guarded},
+};
+
+/// What all owners of a fingerprint know: answers of every vanilla, and each owner's rehearsals.
+pub(crate) struct Known<'a> {
+    pub(crate) vanillas: &'a [Result<Answers, String>],
+    /// `[owner][rehearsal]`, empty where the fingerprint does not rehearse.
+    pub(crate) rehearsals: &'a [Vec<Result<Answers, String>>],
+}
+
+/// The owner of family `family` as `fingerprint` sees her.
+pub(crate) fn owner(
+    context: &Context<'_>,
+    fingerprint: &PlannedFingerprint,
+    family: usize,
+    known: &Known<'_>,
+) -> PluginResult<Owner> {
+    let plan = context.plan;
+    let access = fingerprint.needs.access;
+    let answers_of = |family: usize| match &known.vanillas[family] {
+        Ok(answers) => Ok(answers.restricted_to(access)?),
+        Err(reason) => {
+            let name = &plan.families[family].vanilla.name;
+            Err(Error::Refused(format!("`{name}` did not answer: {reason}")))
+        }
+    };
+    let peers = match fingerprint.knowledge.peers {
+        true => fingerprint.peers[family].as_slice(),
+        false => &[],
+    };
+    let peers = peers
+        .iter()
+        .map(|&peer| {
+            let name = plan.families[peer].vanilla.name.clone();
+            Ok(Peer { name, answers: answers_of(peer)? })
+        })
+        .collect::<PluginResult<_>>()?;
+    let mut rehearsals = Vec::new();
+    if fingerprint.knowledge.rehearsals {
+        for (planned, answers) in fingerprint.rehearsals.iter().zip(&known.rehearsals[family]) {
+            let answers = answers.as_ref().map_err(|reason| {
+                Error::Refused(format!("rehearsal `{}` failed: {reason}", planned.variation))
+            })?;
+            let variation = planned.variation.clone();
+            rehearsals.push(Rehearsal { variation, answers: answers.restricted_to(access)? });
+        }
+    }
+    let model = match fingerprint.knowledge.model {
+        true => Some(Interruptible::wrap(context.load(family)?, context.interrupt)),
+        false => None,
+    };
+    Ok(Owner {
+        name: plan.families[family].vanilla.name.clone(),
+        model,
+        answers: answers_of(family)?,
+        pool: plan.pool.clone(),
+        peers,
+        rehearsals,
+        device: context.device,
+    })
+}
+
+/// The owner's bank of crafted queries.
+pub(crate) fn bank(
+    context: &Context<'_>,
+    fingerprint: &PlannedFingerprint,
+    family: usize,
+    known: &Known<'_>,
+) -> Result<Result<Fingerprint, String>, RunError> {
+    let size = fingerprint.bank.expect("only crafting fingerprints have banks");
+    let key = context.plan.bank_key(fingerprint, family);
+    if let Some(bank) = cached(context.cache.fingerprint(key), context) {
+        return Ok(Ok(bank));
+    }
+    let vanilla = &context.plan.families[family].vanilla.name;
+    context.progress.working_on(&format!("{} of {vanilla}", fingerprint.name));
+    let bank = guarded(|| {
+        let owner = owner(context, fingerprint, family, known)?;
+        let mut stream = context.plan.bank_stream(family);
+        let bank = fingerprint.method.enroll(&owner, None, size, &mut stream)?;
+        check(&bank, size, context.plan.pool.len())?;
+        match bank.queries.len() == size {
+            true => Ok(bank),
+            false => Err(Error::Refused(format!(
+                "{} of {size} queries of the bank were crafted",
+                bank.queries.len()
+            ))),
+        }
+    });
+    if let Ok(bank) = &bank {
+        context.cache.put_fingerprint(key, bank)?;
+    }
+    Ok(bank)
+}
+
+/// A benign fingerprint.
+pub(crate) fn benign(
+    fingerprint: &PlannedFingerprint,
+    owner: &Owner,
+    budget: usize,
+    mut stream: Stream,
+) -> PluginResult<Fingerprint> {
+    let selector = fingerprint.selector.as_deref();
+    let enrolled = fingerprint.method.enroll(owner, selector, budget, &mut stream)?;
+    check(&enrolled, budget, owner.pool.len())?;
+    Ok(enrolled)
+}
+
+/// Holds a method to its budget and its fingerprint to its shape.
+fn check(fingerprint: &Fingerprint, budget: usize, pool: usize) -> PluginResult<()> {
+    let Queries { pool: indices, .. } = &fingerprint.queries;
+    let queries = fingerprint.queries.len();
+    let refuse = |reason: String| Err(Error::Refused(reason));
+    if queries == 0 || queries > budget {
+        return refuse(format!("a fingerprint of {queries} queries for a budget of {budget}"));
+    }
+    if let Some(index) = indices.iter().find(|&&index| index as usize >= pool) {
+        return refuse(format!("query {index} is beyond the pool of {pool} images"));
+    }
+    if fingerprint.reference.len() != queries {
+        return refuse(format!(
+            "{queries} queries with {} reference answers",
+            fingerprint.reference.len()
+        ));
+    }
+    match &fingerprint.truth {
+        Some(truth) if truth.len() != queries => {
+            refuse(format!("{queries} queries with {} true labels", truth.len()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Answers of an owner's rehearsals to the pool.
+pub(crate) fn rehearse(
+    context: &Context<'_>,
+    fingerprint: &PlannedFingerprint,
+    family: usize,
+) -> Result<Vec<Result<Answers, String>>, RunError> {
+    fingerprint
+        .rehearsals
+        .iter()
+        .map(|rehearsal| population::rehearsal_answers(context, family, rehearsal))
+        .collect()
+}

@@ -1,0 +1,505 @@
+//! Judgement: distances of every fingerprint to every suspect, and the rates that follow.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bertillon::{
+    AnswerTable, Answers, Fingerprint, Owner, Suspects,
+    evaluation::{self, Case, Evaluated, Settings},
+    results::{
+        BudgetResult, DrawResult, Enrolment, Evaluation, Failure, FingerprintResult, ModelRow, Note,
+        Population, Results, SCHEMA,
+    },
+    suite::{Negatives, Protocol},
+};
+
+use crate::{
+    RunError,
+    enrolment::{self, Known},
+    plan::{ModelId, Plan, PlannedFingerprint},
+    population::{Bank, Outcome},
+    run::{Context, Rehearsed, enrolment_failure},
+    worker::{for_each, guarded},
+};
+
+/// Replicates of the bootstrap.
+const REPLICATES: usize = 2000;
+
+/// What judgement finds: the results and every distance behind them.
+pub(crate) struct Judged {
+    pub(crate) results: Results,
+    pub(crate) pairs: Pairs,
+}
+
+/// Every distance, fingerprint by fingerprint.
+pub(crate) struct Pairs {
+    pub(crate) suspects: Vec<evaluation::Suspect>,
+    pub(crate) names: Vec<String>,
+    pub(crate) scored: Vec<Scored>,
+}
+
+/// One fingerprint of the suite: which pairs are judged, and their distances `[budget][draw][owner x suspect]`.
+pub(crate) struct Scored {
+    pub(crate) judged: Vec<bool>,
+    pub(crate) rehearsed: Vec<bool>,
+    pub(crate) distances: Vec<Vec<Vec<f64>>>,
+    failed: usize,
+    queries: Vec<Vec<blake3::Hash>>,
+    overlap: Vec<Option<f64>>,
+    notes: Vec<Note>,
+    forwards: f64,
+    gradients: f64,
+}
+
+/// What one owner's fingerprints say of all suspects.
+struct OwnerScores {
+    /// `[budget][draw][suspect]`.
+    distances: Vec<Vec<Vec<f64>>>,
+    /// `[budget][draw]`.
+    queries: Vec<Vec<blake3::Hash>>,
+    overlap: Vec<Option<f64>>,
+    notes: Vec<(String, f64)>,
+}
+
+/// Suspects that pass the filter, and tables of their answers.
+struct Bench<'a> {
+    kept: Vec<&'a Outcome>,
+    pool: AnswerTable,
+    suspects: Vec<evaluation::Suspect>,
+}
+
+pub(crate) fn judge(
+    context: &Context<'_>,
+    vanillas: &[Result<Answers, String>],
+    rehearsals: &Rehearsed,
+    banks: &[Bank],
+    outcomes: &[Outcome],
+    mut failures: Vec<Failure>,
+) -> Result<Judged, RunError> {
+    let plan = context.plan;
+    let bench = bench(plan, outcomes)?;
+    let banks: HashMap<_, _> = banks.iter().map(|b| ((b.fingerprint, b.owner), b)).collect();
+    let (owners, budgets) = (plan.families.len(), &plan.suite.evaluation.budgets);
+    let cells: Vec<(usize, usize)> = (0..plan.fingerprints.len())
+        .flat_map(|fingerprint| (0..owners).map(move |owner| (fingerprint, owner)))
+        .collect();
+    context.progress.begin("distances and rates", (cells.len() + budgets.len()) as u64, 0);
+    let scores = for_each(context.workers, context.interrupt, &cells, |&(index, owner)| {
+        let planned = &plan.fingerprints[index];
+        let known = Known { vanillas, rehearsals: &rehearsals[index] };
+        let scores = match planned.bank {
+            None => Some(guarded(|| score_benign(context, planned, owner, &known, &bench))),
+            Some(_) => banks.get(&(index, owner)).map(|bank| {
+                guarded(|| score_crafted(context, planned, bank, &bench))
+            }),
+        };
+        context.progress.advance(1);
+        Ok(scores)
+    })?;
+    let mut by_fingerprint: Vec<Vec<Option<OwnerScores>>> = Vec::new();
+    for (&(index, owner), outcome) in cells.iter().zip(scores) {
+        if owner == 0 {
+            by_fingerprint.push(Vec::new());
+        }
+        let scores = match outcome {
+            Some(Ok(scores)) => Some(scores),
+            Some(Err(reason)) => {
+                failures.push(enrolment_failure(plan, index, owner, reason));
+                None
+            }
+            None => None,
+        };
+        by_fingerprint.last_mut().expect("pushed for owner 0").push(scores);
+    }
+    let scored: Vec<Scored> = by_fingerprint
+        .into_iter()
+        .enumerate()
+        .map(|(index, owners)| assemble(plan, index, owners, &bench))
+        .collect();
+    let (fingerprints, warnings) = rates(context, &scored, &bench.suspects)?;
+    context.progress.end();
+    let results = Results {
+        schema: SCHEMA,
+        suite: plan.suite.name.clone(),
+        seed: plan.suite.seed,
+        evaluation: settings_of(plan),
+        population: population(plan, outcomes, vanillas, &bench.suspects),
+        fingerprints,
+        failures,
+        warnings,
+    };
+    let names = bench.kept.iter().map(|outcome| plan.model_name(outcome.model)).collect();
+    Ok(Judged { results, pairs: Pairs { suspects: bench.suspects, names, scored } })
+}
+
+fn bench<'a>(plan: &Plan, outcomes: &'a [Outcome]) -> Result<Bench<'a>, RunError> {
+    let kept: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.kept).collect();
+    let columns: Vec<Answers> = kept.iter().filter_map(|outcome| outcome.pool.clone()).collect();
+    let pool = AnswerTable::from_models(&columns).map_err(|e| RunError::User(e.to_string()))?;
+    let suspects = kept.iter().map(|outcome| suspect(plan, outcome.model)).collect();
+    Ok(Bench { kept, pool, suspects })
+}
+
+fn suspect(plan: &Plan, model: ModelId) -> evaluation::Suspect {
+    let variation = model.variant.map(|variant| &plan.variants[variant].variation);
+    evaluation::Suspect {
+        family: model.family,
+        kind: variation.map_or("vanilla".to_owned(), |v| v.kind.clone()),
+        detail: variation.and_then(|v| v.detail.clone()),
+        parameter: variation.and_then(|v| v.parameter.clone()),
+        group: variation.map_or("vanilla".to_owned(), |v| v.group.to_string()),
+        vanilla: variation.is_none(),
+        rehearsed: false,
+    }
+}
+
+fn score_benign(
+    context: &Context<'_>,
+    planned: &PlannedFingerprint,
+    owner: usize,
+    known: &Known<'_>,
+    bench: &Bench<'_>,
+) -> bertillon::Result<OwnerScores> {
+    let owner_view: Owner = enrolment::owner(context, planned, owner, known)?;
+    let mut notes = Vec::new();
+    let scores = score(context, planned, |budget, draw| {
+        let stream = context.plan.draw_stream(owner, draw);
+        let fingerprint = enrolment::benign(planned, &owner_view, budget, stream)?;
+        let rows = fingerprint.queries.pool.clone();
+        notes.clone_from(&fingerprint.notes);
+        Ok((fingerprint, rows))
+    }, &bench.pool)?;
+    Ok(OwnerScores { notes, ..scores })
+}
+
+fn score_crafted(
+    context: &Context<'_>,
+    planned: &PlannedFingerprint,
+    bank: &Bank,
+    bench: &Bench<'_>,
+) -> bertillon::Result<OwnerScores> {
+    let size = bank.content.queries.len();
+    let place = (bank.fingerprint, bank.owner);
+    let ranks = context.plan.access.ranks();
+    // A suspect that could not be asked leaves the counts; zeros keep its column in place.
+    let missing = Answers::new(vec![0; size * ranks], ranks)?;
+    let columns: Vec<Answers> = bench
+        .kept
+        .iter()
+        .map(|outcome| match outcome.banks.get(&place) {
+            Some(Ok(answers)) => answers.clone(),
+            _ => missing.clone(),
+        })
+        .collect();
+    let table = AnswerTable::from_models(&columns)?;
+    let scores = score(context, planned, |budget, draw| {
+        let mut stream = context.plan.draw_stream(bank.owner, draw);
+        let mut rows = stream.sample_indices(size, budget.min(size));
+        rows.sort_unstable();
+        Ok((bank.content.sample(&rows), rows))
+    }, &table)?;
+    Ok(OwnerScores { notes: bank.content.notes.clone(), ..scores })
+}
+
+/// Distances at every budget and draw; `enrol` gives a fingerprint and the row of `table` of each of its queries.
+fn score(
+    context: &Context<'_>,
+    planned: &PlannedFingerprint,
+    mut enrol: impl FnMut(usize, usize) -> bertillon::Result<(Fingerprint, Vec<u32>)>,
+    table: &AnswerTable,
+) -> bertillon::Result<OwnerScores> {
+    let evaluation = &context.plan.suite.evaluation;
+    let mut scores = OwnerScores {
+        distances: Vec::new(),
+        queries: Vec::new(),
+        overlap: Vec::new(),
+        notes: Vec::new(),
+    };
+    for budget in &evaluation.budgets {
+        let (mut distances, mut digests, mut sets) = (Vec::new(), Vec::new(), Vec::new());
+        for draw in 0..evaluation.draws {
+            let (fingerprint, rows) = enrol(budget.value, draw)?;
+            let suspects = Suspects::new(table, &rows, planned.needs.access.ranks());
+            let mut out = vec![f64::INFINITY; suspects.len()];
+            planned.method.distances(&fingerprint, &suspects, &mut out)?;
+            if out.iter().any(|distance| distance.is_nan()) {
+                return Err(bertillon::Error::Refused("a distance is NaN".to_owned()));
+            }
+            distances.push(out);
+            digests.push(digest(&fingerprint));
+            sets.push(rows);
+        }
+        scores.distances.push(distances);
+        scores.queries.push(digests);
+        scores.overlap.push(overlap(&sets));
+    }
+    Ok(scores)
+}
+
+fn digest(fingerprint: &Fingerprint) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    for index in &fingerprint.queries.pool {
+        hasher.update(&index.to_le_bytes());
+    }
+    if let Some(images) = &fingerprint.queries.crafted {
+        hasher.update(images.as_bytes());
+    }
+    hasher.finalize()
+}
+
+/// Mean share of queries that two draws have in common.
+fn overlap(sets: &[Vec<u32>]) -> Option<f64> {
+    let sets: Vec<std::collections::BTreeSet<u32>> =
+        sets.iter().map(|rows| rows.iter().copied().collect()).collect();
+    let mut shares = Vec::new();
+    for (i, a) in sets.iter().enumerate() {
+        for b in &sets[..i] {
+            shares.push(a.intersection(b).count() as f64 / a.len().max(1) as f64);
+        }
+    }
+    mean(&shares)
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Puts the owners' scores together and decides which pairs count.
+fn assemble(
+    plan: &Plan,
+    index: usize,
+    owners: Vec<Option<OwnerScores>>,
+    bench: &Bench<'_>,
+) -> Scored {
+    let planned = &plan.fingerprints[index];
+    let columns = bench.kept.len();
+    let groups: Vec<String> =
+        planned.rehearsals.iter().map(|r| r.variation.group.to_string()).collect();
+    let strangers_only = plan.suite.evaluation.negatives == Negatives::Strangers;
+    let mut judged = vec![false; owners.len() * columns];
+    let mut failed = 0;
+    for (owner, scores) in owners.iter().enumerate() {
+        for (column, outcome) in bench.kept.iter().enumerate() {
+            let suspect = outcome.model;
+            let counts = if suspect.family == owner {
+                !suspect.variant.is_some_and(|v| is_rehearsed(plan, planned, v))
+            } else {
+                !strangers_only || !planned.peers[owner].contains(&suspect.family)
+            };
+            let answered = planned.bank.is_none()
+                || matches!(outcome.banks.get(&(index, owner)), Some(Ok(_)));
+            judged[owner * columns + column] = counts && answered && scores.is_some();
+            failed += usize::from(counts && !(answered && scores.is_some()));
+        }
+    }
+    let budgets = plan.suite.evaluation.budgets.len();
+    let draws = plan.suite.evaluation.draws;
+    let mut distances = vec![vec![vec![f64::INFINITY; owners.len() * columns]; draws]; budgets];
+    let mut queries = vec![vec![blake3::Hasher::new(); draws]; budgets];
+    let mut overlaps = vec![Vec::new(); budgets];
+    let mut notes: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mut order: Vec<String> = Vec::new();
+    for (owner, scores) in owners.iter().enumerate() {
+        let Some(scores) = scores else { continue };
+        for budget in 0..budgets {
+            for draw in 0..draws {
+                distances[budget][draw][owner * columns..(owner + 1) * columns]
+                    .copy_from_slice(&scores.distances[budget][draw]);
+                queries[budget][draw].update(scores.queries[budget][draw].as_bytes());
+            }
+            overlaps[budget].extend(scores.overlap[budget]);
+        }
+        for (name, value) in &scores.notes {
+            if !notes.contains_key(name) {
+                order.push(name.clone());
+            }
+            notes.entry(name.clone()).or_default().push(*value);
+        }
+    }
+    let mut figure = |name: &str| {
+        order.retain(|other| other != name);
+        notes.get(name).and_then(|values| mean(values)).unwrap_or_default()
+    };
+    let (forwards, gradients) = (figure("forwards"), figure("gradients"));
+    Scored {
+        judged,
+        rehearsed: bench.suspects.iter().map(|s| groups.contains(&s.group)).collect(),
+        distances,
+        failed,
+        queries: queries
+            .into_iter()
+            .map(|draws| draws.iter().map(blake3::Hasher::finalize).collect())
+            .collect(),
+        overlap: overlaps.iter().map(|shares| mean(shares)).collect(),
+        notes: order
+            .into_iter()
+            .map(|name| Note { value: mean(&notes[&name]).filter(|v| v.is_finite()), name })
+            .collect(),
+        forwards,
+        gradients,
+    }
+}
+
+fn is_rehearsed(plan: &Plan, planned: &PlannedFingerprint, variant: usize) -> bool {
+    let variation = &plan.variants[variant].variation;
+    planned.rehearsals.iter().any(|rehearsal| rehearsal.variation == *variation)
+}
+
+fn rates(
+    context: &Context<'_>,
+    scored: &[Scored],
+    suspects: &[evaluation::Suspect],
+) -> Result<(Vec<FingerprintResult>, Vec<String>), RunError> {
+    let plan = context.plan;
+    let evaluation = &plan.suite.evaluation;
+    let settings = Settings {
+        false_positive_rate: evaluation.false_positive_rate,
+        protocol: evaluation.protocol,
+        replicates: REPLICATES,
+        seed: plan.suite.seed,
+    };
+    let cells: Vec<(usize, usize)> = (0..scored.len())
+        .flat_map(|index| (0..evaluation.budgets.len()).map(move |budget| (index, budget)))
+        .collect();
+    let evaluated = for_each(context.workers, context.interrupt, &cells, |&(index, budget)| {
+        let scored = &scored[index];
+        let suspects: Vec<evaluation::Suspect> = suspects
+            .iter()
+            .zip(&scored.rehearsed)
+            .map(|(suspect, &rehearsed)| evaluation::Suspect { rehearsed, ..suspect.clone() })
+            .collect();
+        let case = Case {
+            suspects: &suspects,
+            ancestry: &plan.ancestry,
+            judged: &scored.judged,
+            draws: &scored.distances[budget],
+        };
+        Ok(evaluation::evaluate(&case, &settings))
+    })?;
+    let mut evaluated = cells.iter().zip(evaluated);
+    let mut warnings = Vec::new();
+    let mut fingerprints = Vec::new();
+    for (planned, scored) in plan.fingerprints.iter().zip(scored) {
+        let mut result = FingerprintResult {
+            name: planned.name.clone(),
+            method: planned.recipe.plugin.clone(),
+            parameters: planned.parameters.clone(),
+            access: planned.needs.access.to_string(),
+            knowledge: planned.knowledge.words().into_iter().map(str::to_owned).collect(),
+            positives: 0,
+            negatives: 0,
+            failed: scored.failed,
+            enrolment: Enrolment {
+                forwards: scored.forwards,
+                gradients: scored.gradients,
+                notes: scored.notes.clone(),
+            },
+            budgets: Vec::new(),
+        };
+        for (&(_, budget), outcome) in evaluated.by_ref().take(evaluation.budgets.len()) {
+            let queries = evaluation.budgets[budget].value;
+            match outcome {
+                Ok(found) => {
+                    (result.positives, result.negatives) = (found.positives, found.negatives);
+                    let place = format!("{} at {queries} queries", planned.name);
+                    warnings.extend(found.warnings.iter().map(|w| format!("{place}: {w}")));
+                    result.budgets.push(budget_result(plan, scored, budget, found));
+                }
+                Err(error) => {
+                    warnings.push(format!("{} at {queries} queries: {error}", planned.name));
+                }
+            }
+        }
+        fingerprints.push(result);
+    }
+    Ok((fingerprints, warnings))
+}
+
+fn budget_result(plan: &Plan, scored: &Scored, budget: usize, found: Evaluated) -> BudgetResult {
+    let evaluation = &plan.suite.evaluation;
+    BudgetResult {
+        budget: evaluation.budgets[budget].value,
+        draws: evaluation.draws,
+        ddof: 1,
+        tpr: found.tpr,
+        tpr_randomised: found.tpr_randomised,
+        tpr_without_vanillas: found.tpr_without_vanillas,
+        fpr: found.fpr,
+        by_draw: found
+            .draws
+            .iter()
+            .zip(&scored.queries[budget])
+            .map(|(&(tpr, tpr_randomised), queries)| DrawResult {
+                queries: queries.to_hex().to_string(),
+                tpr,
+                tpr_randomised,
+            })
+            .collect(),
+        threshold: found.threshold,
+        auc: found.auc,
+        roc: found.roc,
+        variations: found.variations,
+        overlap: scored.overlap[budget],
+    }
+}
+
+fn settings_of(plan: &Plan) -> Evaluation {
+    let evaluation = &plan.suite.evaluation;
+    let word = |protocol| match protocol {
+        Protocol::Pooled => "pooled",
+        Protocol::LeaveOneFamilyOut => "leave-one-family-out",
+    };
+    Evaluation {
+        task: "detection".into(),
+        protocol: word(evaluation.protocol).into(),
+        negatives: match evaluation.negatives {
+            Negatives::All => "all",
+            Negatives::Strangers => "strangers",
+        }
+        .into(),
+        false_positive_rate: evaluation.false_positive_rate,
+        max_accuracy_drop: evaluation.max_accuracy_drop,
+        primary_budget: evaluation.primary_budget,
+        draws: evaluation.draws,
+        pool: plan.pool.len(),
+    }
+}
+
+fn population(
+    plan: &Plan,
+    outcomes: &[Outcome],
+    vanillas: &[Result<Answers, String>],
+    suspects: &[evaluation::Suspect],
+) -> Population {
+    let models: Vec<ModelRow> = outcomes
+        .iter()
+        .map(|outcome| {
+            let suspect = suspect(plan, outcome.model);
+            let unchanged = outcome.changes.as_ref().is_some_and(|changes| changes.unchanged);
+            let answers = match unchanged {
+                true => vanillas[outcome.model.family].as_ref().ok(),
+                false => outcome.pool.as_ref(),
+            };
+            ModelRow {
+                name: plan.model_name(outcome.model),
+                family: plan.families[outcome.model.family].vanilla.name.clone(),
+                kind: suspect.kind,
+                detail: suspect.detail,
+                parameter: suspect.parameter,
+                group: suspect.group,
+                accuracy: answers.map(|answers| answers.accuracy(&plan.pool.truth)),
+                kept: outcome.kept,
+                changes: outcome.changes.as_ref().map(|changes| changes.summary.clone()),
+                unchanged,
+            }
+        })
+        .collect();
+    let kept = suspects.len();
+    Population {
+        vanillas: plan.families.len(),
+        variants: models.len() - plan.families.len(),
+        kept,
+        positives: kept,
+        negatives: kept * (plan.families.len() - 1),
+        models,
+    }
+}

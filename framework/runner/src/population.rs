@@ -1,0 +1,258 @@
+//! The population: each model is loaded or derived once and answers the pool and every crafted query.
+
+use std::collections::HashMap;
+
+use bertillon::{Answers, Changes, Fingerprint, Images, LabelledImages, Model, Workbench, answer};
+
+use crate::{
+    RunError,
+    cache::{Cache, Found},
+    key::Key,
+    plan::{ModelId, PlannedVariant},
+    run::Context,
+    worker::{Interruptible, guarded},
+};
+
+/// What became of one model.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) model: ModelId,
+    /// Its answers to the pool; none when it failed, or is a variant in which nothing changed.
+    pub(crate) pool: Option<Answers>,
+    pub(crate) changes: Option<Changes>,
+    pub(crate) kept: bool,
+    /// Its answers to each bank asked, by fingerprint and owner; the reason where that failed.
+    pub(crate) banks: HashMap<(usize, usize), Result<Answers, String>>,
+    /// Why it could not be derived or asked, with the step.
+    pub(crate) failure: Option<(&'static str, String)>,
+}
+
+/// A bank of crafted queries and where it belongs.
+pub(crate) struct Bank {
+    pub(crate) fingerprint: usize,
+    pub(crate) owner: usize,
+    pub(crate) key: Key,
+    pub(crate) content: Fingerprint,
+}
+
+/// Reads an object of the cache; a damaged one counts as missing, with a warning.
+pub(crate) fn cached<T>(found: Found<T>, context: &Context<'_>) -> Option<T> {
+    found.unwrap_or_else(|damaged| {
+        context.progress.warn(&format!(
+            "{} is damaged ({}); it is computed anew",
+            damaged.path.display(),
+            damaged.problem
+        ));
+        None
+    })
+}
+
+/// Asks each vanilla the pool.
+pub(crate) fn vanilla_answers(
+    context: &Context<'_>,
+    family: usize,
+) -> Result<Result<Answers, String>, RunError> {
+    let plan = context.plan;
+    let key = plan.pool_answers_key(plan.families[family].key);
+    if let Some(answers) = cached(context.cache.answers(key), context) {
+        return Ok(Ok(answers));
+    }
+    context.progress.working_on(&plan.families[family].vanilla.name);
+    let answers = guarded(|| {
+        let model = context.load(family)?;
+        answer(model.as_ref(), &plan.split.pool.images, plan.access, context.device)
+    });
+    if let Ok(answers) = &answers {
+        context.cache.put_answers(key, answers)?;
+        context.count_answers(answers.len());
+    }
+    Ok(answers)
+}
+
+/// Derives one of the owner's rehearsals and asks it the pool.
+pub(crate) fn rehearsal_answers(
+    context: &Context<'_>,
+    family: usize,
+    rehearsal: &PlannedVariant,
+) -> Result<Result<Answers, String>, RunError> {
+    let plan = context.plan;
+    let key = plan.pool_answers_key(plan.derived_key(family, rehearsal, "rehearsal"));
+    if let Some(answers) = cached(context.cache.answers(key), context) {
+        return Ok(Ok(answers));
+    }
+    let answers = guarded(|| {
+        let (model, _) = derive(context, family, rehearsal, "rehearsal")?;
+        answer(model.as_ref(), &plan.split.pool.images, plan.access, context.device)
+    });
+    if let Ok(answers) = &answers {
+        context.cache.put_answers(key, answers)?;
+        context.count_answers(answers.len());
+    }
+    Ok(answers)
+}
+
+fn derive(
+    context: &Context<'_>,
+    family: usize,
+    variant: &PlannedVariant,
+    role: &str,
+) -> bertillon::Result<(Box<dyn Model>, Changes)> {
+    let plan = context.plan;
+    let mut workbench = Workbench {
+        images: LabelledImages::clone(&plan.split.thief),
+        device: context.device,
+        stream: plan.derivation_stream(family, variant, role),
+    };
+    let derived = variant.generator.derive(context.load(family)?, &mut workbench)?;
+    Ok((Interruptible::wrap(derived.model, context.interrupt), derived.changes))
+}
+
+/// The cell of one model: whatever of its answers the cache lacks is computed, deriving the model at most once.
+pub(crate) fn cell(
+    context: &Context<'_>,
+    model: ModelId,
+    vanillas: &[Result<Answers, String>],
+    banks: &[Bank],
+) -> Result<Outcome, RunError> {
+    let mut suspect = Suspect { context, model, white_box: None, changes: None };
+    let mut outcome = Outcome {
+        model,
+        pool: None,
+        changes: None,
+        kept: false,
+        banks: HashMap::new(),
+        failure: None,
+    };
+    let vanilla = match &vanillas[model.family] {
+        Ok(answers) => answers,
+        Err(reason) => {
+            let reason = match model.variant {
+                None => reason.clone(),
+                Some(_) => format!("its vanilla failed: {reason}"),
+            };
+            outcome.failure = Some(("answer", reason));
+            return Ok(outcome);
+        }
+    };
+    match suspect.changes()? {
+        Ok(changes) => outcome.changes = changes,
+        Err(reason) => {
+            outcome.failure = Some(("derive", reason));
+            return Ok(outcome);
+        }
+    }
+    if outcome.changes.as_ref().is_some_and(|changes| changes.unchanged) {
+        return Ok(outcome);
+    }
+    let plan = context.plan;
+    let key = plan.model_key(model);
+    match suspect.answers(plan.pool_answers_key(key), &plan.split.pool.images)? {
+        Ok(answers) => {
+            outcome.kept = model.variant.is_none() || context.keeps(&answers, vanilla);
+            outcome.pool = Some(answers);
+        }
+        Err(reason) => {
+            outcome.failure = Some(("answer", reason));
+            return Ok(outcome);
+        }
+    }
+    if outcome.kept {
+        for bank in banks {
+            let answers = suspect.bank_answers(plan.bank_answers_key(key, bank.key), bank, &outcome)?;
+            outcome.banks.insert((bank.fingerprint, bank.owner), answers);
+        }
+    }
+    Ok(outcome)
+}
+
+/// A model that is derived when it is first needed.
+struct Suspect<'a> {
+    context: &'a Context<'a>,
+    model: ModelId,
+    white_box: Option<Result<Box<dyn Model>, String>>,
+    changes: Option<Changes>,
+}
+
+impl Suspect<'_> {
+    fn cache(&self) -> &Cache {
+        self.context.cache
+    }
+
+    /// What its generator did; none for a vanilla.
+    fn changes(&mut self) -> Result<Result<Option<Changes>, String>, RunError> {
+        if self.model.variant.is_none() {
+            return Ok(Ok(None));
+        }
+        let key = self.context.plan.model_key(self.model);
+        if let Some(changes) = cached(self.cache().changes(key), self.context) {
+            return Ok(Ok(Some(changes)));
+        }
+        if let Err(reason) = self.white_box() {
+            return Ok(Err(reason));
+        }
+        let changes = self.changes.clone().expect("a derived model has its changes");
+        self.cache().put_changes(key, &changes)?;
+        Ok(Ok(Some(changes)))
+    }
+
+    fn white_box(&mut self) -> Result<&dyn Model, String> {
+        if self.white_box.is_none() {
+            let (context, model) = (self.context, self.model);
+            context.progress.working_on(&context.plan.model_name(model));
+            let derived = guarded(|| match model.variant {
+                None => Ok((context.load(model.family)?, None)),
+                Some(variant) => {
+                    let variant = &context.plan.variants[variant];
+                    let (model, changes) = derive(context, model.family, variant, "variant")?;
+                    Ok((model, Some(changes)))
+                }
+            });
+            self.white_box = Some(derived.map(|(model, changes)| {
+                self.changes = changes;
+                model
+            }));
+        }
+        match self.white_box.as_ref().expect("set above") {
+            Ok(model) => Ok(model.as_ref()),
+            Err(reason) => Err(reason.clone()),
+        }
+    }
+
+    fn answers(&mut self, key: Key, images: &Images) -> Result<Result<Answers, String>, RunError> {
+        if let Some(answers) = cached(self.cache().answers(key), self.context) {
+            return Ok(Ok(answers));
+        }
+        let (access, device) = (self.context.plan.access, self.context.device);
+        let answers = match self.white_box() {
+            Ok(model) => guarded(|| answer(model, images, access, device)),
+            Err(reason) => Err(reason),
+        };
+        if let Ok(answers) = &answers {
+            self.cache().put_answers(key, answers)?;
+            self.context.count_answers(answers.len());
+        }
+        Ok(answers)
+    }
+
+    /// Answers to all queries of a bank: those from the pool are known already.
+    fn bank_answers(
+        &mut self,
+        key: Key,
+        bank: &Bank,
+        outcome: &Outcome,
+    ) -> Result<Result<Answers, String>, RunError> {
+        let queries = &bank.content.queries;
+        let benign = outcome.pool.as_ref().map(|answers| answers.gather(&queries.pool));
+        let Some(images) = &queries.crafted else {
+            return Ok(benign.ok_or_else(|| "it did not answer the pool".to_owned()));
+        };
+        let crafted = self.answers(key, images)?;
+        Ok(match (benign, crafted) {
+            (Some(benign), Ok(crafted)) if !benign.is_empty() => {
+                let labels = [benign.as_slice(), crafted.as_slice()].concat();
+                Answers::new(labels, crafted.ranks()).map_err(|error| error.to_string())
+            }
+            (_, crafted) => crafted,
+        })
+    }
+}

@@ -1,0 +1,296 @@
+//! Plugins that misbehave fail their own cells, by name, and nothing else.
+
+use std::{path::Path, sync::Mutex};
+
+use bertillon::{
+    Configure, Derived, Fingerprint, FingerprintMethod, Group, InputSelector, Model, Needs,
+    Owner, Queries, Result, Stream, Suspects, VariantGenerator, Variation, Workbench,
+    results::Results,
+    suite::Suite,
+};
+use bertillon_datasets as _;
+use bertillon_methods as _;
+use bertillon_runner::{Interrupt, Options, Progress, RunError, run};
+use bertillon_selectors as _;
+use bertillon_variants as _;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How a plugin of this test misbehaves.
+#[derive(Debug, Deserialize, JsonSchema, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Fault {
+    Panic,
+    Torch,
+    WrongShape,
+    NotFinite,
+    NanDistance,
+    OverBudget,
+    BeyondPool,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Faulty {
+    fault: Fault,
+}
+
+impl Configure for Faulty {
+    type Parameters = Self;
+
+    fn configure(parameters: Self) -> Result<Self> {
+        Ok(parameters)
+    }
+}
+
+impl VariantGenerator for Faulty {
+    fn variation(&self) -> Variation {
+        Variation {
+            kind: "faulty".into(),
+            detail: Some(format!("{:?}", self.fault)),
+            parameter: None,
+            group: Group::Weights,
+        }
+    }
+
+    fn derive(&self, copy: Box<dyn Model>, workbench: &mut Workbench) -> Result<Derived> {
+        match self.fault {
+            Fault::Panic => panic!("this generator always panics"),
+            Fault::Torch => {
+                let images = workbench.images.images.tensor(workbench.device);
+                images.f_matmul(&images.flatten(0, -1))?;
+            }
+            Fault::NotFinite => {
+                let weights = &copy.parameters()[0].tensor;
+                tch::no_grad(|| weights.shallow_clone().fill_(f64::NAN));
+            }
+            _ => {}
+        }
+        let changes = bertillon::Changes { summary: "misbehaved".into(), ..Default::default() };
+        let model: Box<dyn Model> = match self.fault {
+            Fault::WrongShape => Box::new(Cut(copy)),
+            _ => copy,
+        };
+        Ok(Derived { model, changes })
+    }
+}
+
+/// A model that forgets its last class.
+struct Cut(Box<dyn Model>);
+
+impl Model for Cut {
+    fn input(&self) -> bertillon::ImageShape {
+        self.0.input()
+    }
+
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn logits(&self, images: &tch::Tensor, mode: bertillon::Mode) -> Result<tch::Tensor> {
+        Ok(self.0.logits(images, mode)?.narrow(1, 0, 9))
+    }
+
+    fn parameters(&self) -> Vec<bertillon::Parameter> {
+        self.0.parameters()
+    }
+
+    fn fork(&self) -> Result<Box<dyn Model>> {
+        Ok(Box::new(Self(self.0.fork()?)))
+    }
+}
+
+impl FingerprintMethod for Faulty {
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    fn enroll(
+        &self,
+        owner: &Owner,
+        _selector: Option<&dyn InputSelector>,
+        budget: usize,
+        _stream: &mut Stream,
+    ) -> Result<Fingerprint> {
+        let queries: Vec<u32> = (0..budget as u32).collect();
+        let mut fingerprint = Fingerprint::benign(owner, queries);
+        match self.fault {
+            // One owner of three fails; the others are judged.
+            Fault::Panic if owner.name == "lenet-a" => panic!("no fingerprint for lenet-a"),
+            Fault::OverBudget => {
+                fingerprint = Fingerprint::benign(owner, (0..=budget as u32).collect());
+            }
+            Fault::BeyondPool => {
+                fingerprint.queries = Queries::benign(vec![1_000_000; budget]);
+            }
+            _ => {}
+        }
+        Ok(fingerprint)
+    }
+
+    fn distances(
+        &self,
+        fingerprint: &Fingerprint,
+        suspects: &Suspects<'_>,
+        out: &mut [f64],
+    ) -> Result<()> {
+        bertillon::Statistic::LabelMatch.distances(&fingerprint.reference, None, suspects, out)?;
+        if self.fault == Fault::NanDistance {
+            out[0] = f64::NAN;
+        }
+        Ok(())
+    }
+}
+
+bertillon::register_variant!("faulty", Faulty);
+bertillon::register_method!("faulty", Faulty);
+
+#[derive(Default)]
+struct Quiet(Mutex<Vec<String>>);
+
+impl Progress for Quiet {
+    fn begin(&self, _: &str, _: u64, _: u64) {}
+    fn working_on(&self, _: &str) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+    fn warn(&self, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
+    }
+}
+
+fn run_suite(variants: &str, fingerprints: &str) -> Result<(Results, tempfile::TempDir), RunError> {
+    tch::set_num_threads(1);
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        r#"
+        name = "misbehaving"
+        [data]
+        source = "fashion-mnist"
+        pool = 200
+        [models]
+        source = "zoo"
+        names = ["lenet-a", "lenet-b", "mlp-a"]
+        {variants}
+        [[fingerprints]]
+        name = "sound"
+        method = "fbi"
+        selector = "random"
+        {fingerprints}
+        [evaluation]
+        budgets = [50]
+        draws = 2
+        "#
+    );
+    let suite = Suite::parse(Path::new("misbehaving.toml"), &text, &[]).unwrap();
+    let options = Options {
+        out: folder.path().join("results"),
+        cache: folder.path().join("cache"),
+        device: tch::Device::Cpu,
+        threads: 2,
+        interrupt: Interrupt::default(),
+    };
+    let finished = run(&suite, &options, &Quiet::default())?;
+    Ok((finished.results, folder))
+}
+
+fn reasons(results: &Results) -> Vec<(&str, &str, &str)> {
+    results
+        .failures
+        .iter()
+        .map(|f| (f.step.as_str(), f.subject.as_str(), f.reason.as_str()))
+        .collect()
+}
+
+#[test]
+fn a_broken_variant_fails_alone_and_by_name() {
+    for (fault, step, fragment) in [
+        ("panic", "derive", "panicked: this generator always panics"),
+        ("torch", "derive", "libtorch: "),
+        ("wrong-shape", "answer", "logits has shape [64, 9], expected [64, 10]"),
+        ("not-finite", "answer", "NaN or infinite"),
+    ] {
+        let variants = format!(
+            "[[variants]]\nplugin = \"posterize\"\nbits = 6\n[[variants]]\nplugin = \"faulty\"\nfault = \"{fault}\""
+        );
+        let (results, _) = run_suite(&variants, "").unwrap();
+        assert_eq!(results.failures.len(), 3, "one a vanilla: {:?}", results.failures);
+        for (at, subject, reason) in reasons(&results) {
+            assert_eq!(at, step, "{fault}");
+            assert!(subject.starts_with("faulty/"), "{subject}");
+            assert!(reason.contains(fragment), "{fault}: {reason}");
+            assert_eq!(reason.lines().count(), 1, "no wall of frames: {reason}");
+        }
+        assert_eq!(results.population.kept, 6, "three vanillas and their posterized variants");
+        assert_eq!(results.fingerprints[0].budgets.len(), 1);
+    }
+}
+
+#[test]
+fn a_broken_method_fails_its_own_cells() {
+    for (fault, failures, fragment) in [
+        ("panic", 1, "panicked: no fingerprint for lenet-a"),
+        ("nan-distance", 3, "NaN"),
+        ("over-budget", 3, "51 queries for a budget of 50"),
+        ("beyond-pool", 3, "query 1000000 is beyond the pool of 200 images"),
+    ] {
+        let variants = "[[variants]]\nplugin = \"posterize\"\nbits = 6";
+        let fingerprints =
+            format!("[[fingerprints]]\nname = \"broken\"\nmethod = \"faulty\"\nfault = \"{fault}\"");
+        let (results, _) = run_suite(variants, &fingerprints).unwrap();
+        assert_eq!(results.failures.len(), failures, "{:?}", results.failures);
+        for (step, subject, reason) in reasons(&results) {
+            assert_eq!(step, "enrol");
+            assert!(subject.starts_with("broken of "), "{subject}");
+            assert!(reason.contains(fragment), "{fault}: {reason}");
+        }
+        let [sound, broken] = &results.fingerprints[..] else { panic!("two fingerprints") };
+        assert_eq!((sound.positives, sound.negatives, sound.failed), (6, 12, 0));
+        // Pairs of a failed owner leave the counts: 2 positives and 4 negatives each.
+        assert_eq!(broken.failed, failures * 6);
+        assert_eq!(broken.budgets.len(), usize::from(failures < 3));
+    }
+}
+
+#[test]
+fn a_single_family_is_refused_before_anything_runs() {
+    let suite = Suite::parse(
+        Path::new("one.toml"),
+        "name = \"one\"\n[data]\nsource = \"fashion-mnist\"\n[models]\nsource = \"zoo\"\nnames = [\"mlp-a\"]\n\
+         [[fingerprints]]\nname = \"a\"\nmethod = \"fbi\"\nselector = \"random\"\n",
+        &[],
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        out: folder.path().join("results"),
+        cache: folder.path().join("cache"),
+        device: tch::Device::Cpu,
+        threads: 1,
+        interrupt: Interrupt::default(),
+    };
+    let error = run(&suite, &options, &Quiet::default()).unwrap_err();
+    let RunError::Suite(error) = error else { panic!("{error}") };
+    assert_eq!(error.diagnostics[0].message, "no negatives");
+    assert_eq!(&error.text[error.diagnostics[0].at.clone()], "\"zoo\"");
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = Suite::parse(
+        Path::new("stop.toml"),
+        "name = \"stop\"\n[data]\nsource = \"fashion-mnist\"\n[models]\nsource = \"zoo\"\n\
+         [[fingerprints]]\nname = \"a\"\nmethod = \"fbi\"\nselector = \"random\"\n",
+        &[],
+    )
+    .unwrap();
+    let options = Options {
+        out: folder.path().join("results"),
+        cache: folder.path().join("cache"),
+        device: tch::Device::Cpu,
+        threads: 1,
+        interrupt: Interrupt::default(),
+    };
+    options.interrupt.set();
+    assert!(matches!(run(&suite, &options, &Quiet::default()), Err(RunError::Interrupted)));
+    assert!(!options.out.join("results.json").exists());
+}

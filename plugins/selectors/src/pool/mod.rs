@@ -1,0 +1,7 @@
+//! What selectors share: shares of the pool and the head of a ranking.
+
+mod head;
+mod share;
+
+pub(crate) use head::{Head, known_answers};
+pub(crate) use share::{check_budget, whole};

@@ -1,0 +1,213 @@
+//! What a report says, whoever renders it: facts, tables, lists, how to read them.
+
+use std::collections::BTreeMap;
+
+use bertillon_measure::results::{FingerprintResult, ModelRow, Results};
+
+use crate::{
+    table::{self, FEW, FEW_MARK, REHEARSED_MARK, Table},
+    text::{count, figure, plural, target},
+};
+
+/// A report. Its text may come from a suite: renderers escape all of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Document {
+    /// Heading of it all.
+    pub(crate) title: String,
+    /// What was run, name and value.
+    pub(crate) facts: Vec<(&'static str, String)>,
+    /// Rates.
+    pub(crate) tables: Vec<Table>,
+    /// What else there is to know; none of them is empty.
+    pub(crate) lists: Vec<List>,
+    /// Two lines, the first to follow the mark of the best.
+    pub(crate) legend: [String; 2],
+}
+
+/// Items under a heading.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct List {
+    /// The heading.
+    pub(crate) title: &'static str,
+    /// Name and what is said of it.
+    pub(crate) items: Vec<(String, String)>,
+}
+
+impl Document {
+    /// The report of a run.
+    pub(crate) fn new(results: &Results) -> Self {
+        let lists = [
+            List { title: "Fingerprints", items: fingerprints(results) },
+            List { title: "Models rejected by the accuracy filter", items: rejected(results) },
+            List { title: "Models that their generator left unchanged", items: unchanged(results) },
+            List { title: "Failures", items: failures(results) },
+            List {
+                title: "Warnings",
+                items: results.warnings.iter().map(|w| (String::new(), w.clone())).collect(),
+            },
+        ];
+        Self {
+            title: format!("Results of {}", results.suite),
+            facts: facts(results),
+            tables: vec![
+                table::overall(results),
+                table::by_variation(results),
+                table::strict(results),
+            ],
+            lists: lists.into_iter().filter(|list| !list.items.is_empty()).collect(),
+            legend: legend(results),
+        }
+    }
+}
+
+fn facts(results: &Results) -> Vec<(&'static str, String)> {
+    let (evaluation, population) = (&results.evaluation, &results.population);
+    vec![
+        ("seed", results.seed.to_string()),
+        ("pool", plural(evaluation.pool, "image", "images")),
+        (
+            "models",
+            format!(
+                "{}, {}, {} kept (accuracy drop at most {})",
+                plural(population.vanillas, "vanilla", "vanillas"),
+                plural(population.variants, "variant", "variants"),
+                count(population.kept as f64),
+                target(evaluation.max_accuracy_drop)
+            ),
+        ),
+        (
+            "pairs",
+            format!(
+                "{}, {} ({})",
+                plural(population.positives, "positive", "positives"),
+                plural(population.negatives, "negative", "negatives"),
+                evaluation.negatives
+            ),
+        ),
+        (
+            "evaluation",
+            format!(
+                "{}, {} threshold, false-positive rate {}, {}",
+                evaluation.task,
+                evaluation.protocol,
+                target(evaluation.false_positive_rate),
+                plural(evaluation.draws, "draw", "draws")
+            ),
+        ),
+    ]
+}
+
+/// Method, parameters and notes of each fingerprint.
+fn fingerprints(results: &Results) -> Vec<(String, String)> {
+    let item = |fingerprint: &FingerprintResult| {
+        let mut said = fingerprint.method.clone();
+        if !fingerprint.parameters.is_empty() {
+            said.push_str(&format!(" ({})", fingerprint.parameters));
+        }
+        for note in &fingerprint.enrolment.notes {
+            let value = note.value.map_or_else(|| "–".to_owned(), figure);
+            said.push_str(&format!("; {} {value}", note.name));
+        }
+        if fingerprint.failed > 0 {
+            said.push_str(&format!(
+                "; {} lost to failures, {} and {} left",
+                plural(fingerprint.failed, "pair", "pairs"),
+                plural(fingerprint.positives, "positive", "positives"),
+                plural(fingerprint.negatives, "negative", "negatives"),
+            ));
+        }
+        (fingerprint.name.clone(), said)
+    };
+    results.fingerprints.iter().map(item).collect()
+}
+
+/// Number of models below the filter, by kind.
+fn rejected(results: &Results) -> Vec<(String, String)> {
+    let mut kinds: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for model in &results.population.models {
+        let (rejected, all) = kinds.entry(kind(model)).or_default();
+        *all += 1;
+        *rejected += usize::from(!model.kept && !model.unchanged && model.accuracy.is_some());
+    }
+    let counts = kinds.into_iter().filter(|(_, (rejected, _))| *rejected > 0);
+    counts.map(|(kind, (rejected, all))| (kind, format!("{rejected} of {all}"))).collect()
+}
+
+/// Names of unchanged models, by kind.
+fn unchanged(results: &Results) -> Vec<(String, String)> {
+    let mut kinds: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for model in results.population.models.iter().filter(|model| model.unchanged) {
+        kinds.entry(kind(model)).or_default().push(&model.name);
+    }
+    kinds.into_iter().map(|(kind, names)| (kind, names.join(", "))).collect()
+}
+
+/// Failures of one reason together, in the order of their first.
+fn failures(results: &Results) -> Vec<(String, String)> {
+    let mut reasons: Vec<((&str, Option<&str>, &str), Vec<&str>)> = Vec::new();
+    for failure in &results.failures {
+        let key = (failure.step.as_str(), failure.plugin.as_deref(), failure.reason.as_str());
+        match reasons.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, subjects)) => subjects.push(&failure.subject),
+            None => reasons.push((key, vec![&failure.subject])),
+        }
+    }
+    let item = |((step, plugin, reason), subjects): ((&str, Option<&str>, &str), Vec<&str>)| {
+        let at_work = plugin.map_or_else(|| step.to_owned(), |plugin| format!("{step}, {plugin}"));
+        (at_work, format!("{}: {reason}", subjects.join(", ")))
+    };
+    reasons.into_iter().map(item).collect()
+}
+
+fn kind(model: &ModelRow) -> String {
+    match &model.detail {
+        Some(detail) => format!("{}/{detail}", model.kind),
+        None => model.kind.clone(),
+    }
+}
+
+fn legend(results: &Results) -> [String; 2] {
+    let fpr = target(results.evaluation.false_positive_rate);
+    [
+        format!(
+            "best of its column (by kind: of its row). Rates in % of the test that accepts exactly {fpr} of the \
+             negatives (ties at random): mean ± standard deviation over draws [95 % interval over families]."
+        ),
+        format!(
+            "Strict: ties refused, so the false-positive rate reached may be lower. Forwards, gradients: what one \
+             enrolment costs beyond the pool's answers. {FEW_MARK} fewer than {FEW} positives. {REHEARSED_MARK} \
+             rehearsed by the owner."
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn list(title: &str) -> Vec<(String, String)> {
+        let lists = Document::new(&fixture::results()).lists;
+        lists.into_iter().find(|list| list.title.contains(title)).map_or(Vec::new(), |l| l.items)
+    }
+
+    #[test]
+    fn rejected_models_are_neither_unchanged_nor_failed_ones() {
+        let counts = [("jpeg", "1 of 2"), ("prune/conv", "1 of 4")];
+        assert_eq!(list("rejected"), counts.map(|(k, n)| (k.to_owned(), n.to_owned())));
+        let unchanged = ("prune/conv".to_owned(), "prune/conv/0.3 of mlp-a".to_owned());
+        assert_eq!(list("unchanged"), [unchanged]);
+    }
+
+    #[test]
+    fn failures_of_one_reason_are_named_together() {
+        let items = list("Failures");
+        assert_eq!(items.len(), 2);
+        assert_eq!(items[0].0, "derive, prune");
+        assert_eq!(
+            items[0].1,
+            "prune/conv/0.1 of lenet-a, prune/conv/0.2 of lenet-a: out of memory | at 3 `GB`"
+        );
+        assert_eq!(items[1].0, "answer");
+    }
+}

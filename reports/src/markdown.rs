@@ -1,0 +1,85 @@
+//! Reports as GitHub's Markdown.
+
+use bertillon_measure::results::Results;
+
+use crate::{
+    document::Document,
+    table::{Cell, Detail, Table},
+    text::escaped,
+};
+
+/// The report as Markdown; whatever comes from the suite shows as it is written there.
+pub fn markdown(results: &Results) -> String {
+    let document = Document::new(results);
+    let mut out = format!("# {}\n\n", escaped(&document.title));
+    for (name, value) in &document.facts {
+        out.push_str(&format!("- {name}: {}\n", escaped(value)));
+    }
+    for table in &document.tables {
+        out.push_str(&format!("\n## {}\n\n", escaped(&table.title)));
+        push_table(table, &mut out);
+        for remark in &table.remarks {
+            out.push_str(&format!("\n{}\n", escaped(remark)));
+        }
+    }
+    let [best, rest] = &document.legend;
+    out.push_str(&format!("\nHow to read: **bold** {}\n{}\n", escaped(best), escaped(rest)));
+    for list in &document.lists {
+        out.push_str(&format!("\n## {}\n\n", list.title));
+        for (name, said) in &list.items {
+            let item = if name.is_empty() { said.clone() } else { format!("{name}: {said}") };
+            out.push_str(&format!("- {}\n", escaped(&item)));
+        }
+    }
+    out
+}
+
+fn push_table(table: &Table, out: &mut String) {
+    let mut line = |cells: Vec<String>| {
+        out.push_str("| ");
+        out.push_str(&cells.join(" | "));
+        out.push_str(" |\n");
+    };
+    line(table.head.iter().map(|head| escaped(head)).collect());
+    let words =
+        |column: usize| table.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Text(_))));
+    let rule = |column| if words(column) { "---" } else { "---:" }.to_owned();
+    line((0..table.head.len()).map(rule).collect());
+    for row in &table.rows {
+        line(row.iter().map(cell).collect());
+    }
+}
+
+fn cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => escaped(text),
+        Cell::Figure(text) => text.clone(),
+        Cell::Rate(rate) => {
+            let figures = rate.figures(Detail::Full);
+            let figures = if rate.best { format!("**{figures}**") } else { figures };
+            format!("{figures}{}", rate.marks)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_report_reads_as_its_snapshot() {
+        insta::assert_snapshot!("markdown", markdown(&fixture::results()));
+    }
+
+    #[test]
+    fn markup_of_a_suite_neither_breaks_tables_nor_becomes_html() {
+        let text = markdown(&fixture::results());
+        assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
+        let unescaped = |line: &str| line.replace("\\|", "").matches('|').count();
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2).filter(|p| p[0].starts_with('|') && p[1].starts_with('|')) {
+            assert_eq!(unescaped(pair[0]), unescaped(pair[1]), "{}\n{}", pair[0], pair[1]);
+        }
+    }
+}

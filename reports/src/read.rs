@@ -1,0 +1,145 @@
+//! Reading `results.json` from the folder of a run.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use bertillon_measure::results::{Results, SCHEMA};
+use serde_json::Value;
+
+/// Name of the file in the folder of a run.
+pub const FILE_NAME: &str = "results.json";
+
+/// Why results can't be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// Nothing there.
+    #[error(
+        "no results at {}: give the folder that `bertillon run` wrote (--out), or run the suite first",
+        path.display()
+    )]
+    Missing {
+        /// Where they were looked for.
+        path: PathBuf,
+    },
+    /// The file is there but can't be read.
+    #[error("can't read {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file ends too early.
+    #[error(
+        "{} is cut off at line {line}: it was not written to its end; run the suite again, the cache keeps what is done",
+        path.display()
+    )]
+    Truncated {
+        /// Which.
+        path: PathBuf,
+        /// Line of the end.
+        line: usize,
+    },
+    /// No results in the format of this version.
+    #[error("{} holds no results of bertillon: {problem}", path.display())]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong and where.
+        problem: String,
+    },
+    /// Written by a later version.
+    #[error(
+        "{} has format {found}, this bertillon reads up to {SCHEMA}: use the version that wrote it, or a later one",
+        path.display()
+    )]
+    Newer {
+        /// Which.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+}
+
+/// Reads the results in the folder of a run, or in the file itself.
+///
+/// # Errors
+/// When there are none, or they are cut off, of another form or of a later version.
+pub fn read(place: &Path) -> Result<Results, ReportError> {
+    let path = if place.is_file() { place.to_owned() } else { place.join(FILE_NAME) };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if missing(error.kind()) => return Err(ReportError::Missing { path }),
+        Err(source) => return Err(ReportError::File { path, source }),
+    };
+    parse(&text, path)
+}
+
+fn missing(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn parse(text: &str, path: PathBuf) -> Result<Results, ReportError> {
+    // The format comes first: a later one may have any other form.
+    let format: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) if error.is_eof() => {
+            return Err(ReportError::Truncated { path, line: error.line() });
+        }
+        Err(error) => return Err(ReportError::Malformed { path, problem: error.to_string() }),
+    };
+    match format.get("schema").and_then(Value::as_u64) {
+        Some(found) if found > u64::from(SCHEMA) => Err(ReportError::Newer { path, found }),
+        Some(_) => serde_json::from_str(text)
+            .map_err(|error| ReportError::Malformed { path, problem: error.to_string() }),
+        None => Err(ReportError::Malformed { path, problem: "it has no `schema`".to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixture, json};
+
+    fn message(text: &str) -> String {
+        parse(text, PathBuf::from("out/results.json")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let results = fixture::results();
+        let read = parse(&json(&results), PathBuf::new()).unwrap();
+        assert_eq!(read, results);
+    }
+
+    #[test]
+    fn a_missing_folder_says_what_to_do() {
+        let error = read(Path::new("no/such/folder")).unwrap_err().to_string();
+        assert!(error.starts_with("no results at no/such/folder/results.json"), "{error}");
+        assert!(error.contains("bertillon run"), "{error}");
+    }
+
+    #[test]
+    fn a_truncated_file_is_told_from_a_malformed_one() {
+        let whole = json(&fixture::results());
+        let error = message(&whole[..whole.len() / 2]);
+        assert!(error.starts_with("out/results.json is cut off at line "), "{error}");
+        assert!(message("").contains("cut off"), "an empty file");
+        assert!(message("[1, 2").contains("cut off"));
+        assert!(message("hello").contains("no results of bertillon"));
+        assert!(message("{}").contains("no `schema`"));
+        assert!(message(r#"{"schema": 1}"#).contains("missing field"));
+    }
+
+    #[test]
+    fn a_later_format_names_both_versions() {
+        assert_eq!(
+            message(r#"{"schema": 7, "whatever": []}"#),
+            "out/results.json has format 7, this bertillon reads up to 1: use the version that wrote it, or a later one"
+        );
+    }
+}

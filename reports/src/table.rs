@@ -1,0 +1,314 @@
+//! Tables as terminal and Markdown share them: what stands in each cell, and which rate is the best.
+
+use std::collections::BTreeMap;
+
+use bertillon_measure::results::{BudgetResult, FingerprintResult, Rate, Results, VariationResult};
+
+use crate::text::{count, percent, target};
+
+/// Rates from fewer true pairs than this are flagged.
+pub(crate) const FEW: usize = 10;
+/// Flag of a rate from few true pairs.
+pub(crate) const FEW_MARK: &str = "†";
+/// Flag of variants that an owner rehearsed.
+pub(crate) const REHEARSED_MARK: &str = "‡";
+/// What stands where there is no figure.
+const NOTHING: &str = "–";
+
+/// How much of a rate is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Mean, standard deviation, interval.
+    Full,
+    /// Mean and standard deviation.
+    Deviation,
+    /// The mean alone.
+    Mean,
+}
+
+/// A rate, its figures formatted in percent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RateCell {
+    mean: String,
+    sd: Option<String>,
+    interval: Option<String>,
+    /// Flags that follow the figures.
+    pub(crate) marks: String,
+    /// Whether no other of its column, or of its row, is better.
+    pub(crate) best: bool,
+}
+
+impl RateCell {
+    fn new(rate: &Rate) -> Self {
+        Self {
+            mean: percent(rate.mean),
+            sd: rate.sd.map(percent),
+            interval: rate.ci95.map(|[low, high]| format!("[{}, {}]", percent(low), percent(high))),
+            marks: String::new(),
+            best: false,
+        }
+    }
+
+    /// The figures without flags: `94.7 ± 0.6 [93.0, 97.3]`.
+    pub(crate) fn figures(&self, detail: Detail) -> String {
+        let mut text = self.mean.clone();
+        if let Some(sd) = self.sd.as_ref().filter(|_| detail != Detail::Mean) {
+            text.push_str(" ± ");
+            text.push_str(sd);
+        }
+        if let Some(interval) = self.interval.as_ref().filter(|_| detail == Detail::Full) {
+            text.push(' ');
+            text.push_str(interval);
+        }
+        text
+    }
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell {
+    /// Words, perhaps from the suite: renderers escape them.
+    Text(String),
+    /// A figure.
+    Figure(String),
+    /// A rate.
+    Rate(RateCell),
+}
+
+impl Cell {
+    fn rate(rate: Option<&Rate>) -> Self {
+        rate.map_or_else(
+            || Self::Figure(NOTHING.to_owned()),
+            |rate| Self::Rate(RateCell::new(rate)),
+        )
+    }
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Table {
+    /// Heading above it.
+    pub(crate) title: String,
+    /// Heads of the columns.
+    pub(crate) head: Vec<String>,
+    /// Leading columns that tell rows apart: repeated where a table is split.
+    pub(crate) labels: usize,
+    /// Rows of as many cells as there are heads.
+    pub(crate) rows: Vec<Vec<Cell>>,
+    /// Remarks below it.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// Rates over all variants: a row a fingerprint, a column a budget.
+pub(crate) fn overall(results: &Results) -> Table {
+    let budgets = budgets(results);
+    let mut head: Vec<String> =
+        ["Fingerprint", "Knowledge", "Forwards", "Gradients"].map(str::to_owned).into();
+    head.extend(budgets.iter().map(|budget| format!("L = {budget}")));
+    let row = |fingerprint: &FingerprintResult| {
+        let mut row = vec![
+            Cell::Text(fingerprint.name.clone()),
+            Cell::Text(match fingerprint.knowledge.is_empty() {
+                true => NOTHING.to_owned(),
+                false => fingerprint.knowledge.join(", "),
+            }),
+            Cell::Figure(count(fingerprint.enrolment.forwards)),
+            Cell::Figure(count(fingerprint.enrolment.gradients)),
+        ];
+        row.extend(
+            budgets
+                .iter()
+                .map(|&budget| Cell::rate(at(fingerprint, budget).map(|at| &at.tpr_randomised))),
+        );
+        row
+    };
+    let mut rows: Vec<Vec<Cell>> = results.fingerprints.iter().map(row).collect();
+    for column in 4..head.len() {
+        mark_best(rows.iter_mut().map(|row| &mut row[column]));
+    }
+    Table {
+        title: format!(
+            "True-positive rate in % at a false-positive rate of {}, by budget L",
+            target(results.evaluation.false_positive_rate)
+        ),
+        head,
+        labels: 1,
+        rows,
+        remarks: interval_remark(results),
+    }
+}
+
+/// Strict rates and the false-positive rate reached, at the primary budget.
+pub(crate) fn strict(results: &Results) -> Table {
+    let primary = results.evaluation.primary_budget;
+    let head = ["Fingerprint", "Access", "Strict", "Without vanillas", "FPR reached", "AUC"];
+    let row = |fingerprint: &FingerprintResult| {
+        let at = at(fingerprint, primary);
+        let figure =
+            |value: Option<String>| Cell::Figure(value.unwrap_or_else(|| NOTHING.to_owned()));
+        vec![
+            Cell::Text(fingerprint.name.clone()),
+            Cell::Text(fingerprint.access.clone()),
+            Cell::rate(at.map(|at| &at.tpr)),
+            Cell::rate(at.map(|at| &at.tpr_without_vanillas)),
+            figure(at.map(|at| format!("{:.2}", 100.0 * at.fpr.mean))),
+            figure(at.and_then(|at| at.auc).map(|auc| format!("{auc:.3}"))),
+        ]
+    };
+    Table {
+        title: format!("Strict test at L = {primary}"),
+        head: head.map(str::to_owned).into(),
+        labels: 1,
+        rows: results.fingerprints.iter().map(row).collect(),
+        remarks: Vec::new(),
+    }
+}
+
+/// Rates by kind of variant at the primary budget: a row a kind, a column a fingerprint.
+pub(crate) fn by_variation(results: &Results) -> Table {
+    let primary = results.evaluation.primary_budget;
+    let mut head = vec!["Variant".to_owned(), "Positives".to_owned()];
+    head.extend(results.fingerprints.iter().map(|fingerprint| fingerprint.name.clone()));
+    let columns: Vec<_> =
+        results.fingerprints.iter().map(|f| at(f, primary).map_or_else(Vec::new, pooled)).collect();
+    // Vanillas first, for they are no variants, then by name as the paper's Table I.
+    let mut kinds: BTreeMap<(bool, &str, Option<&str>), usize> = BTreeMap::new();
+    for row in columns.iter().flatten() {
+        let key = (row.kind != "vanilla", row.kind.as_str(), row.detail.as_deref());
+        let positives = kinds.entry(key).or_default();
+        *positives = row.positives.max(*positives);
+    }
+    let row = |(&(_, kind, detail), &positives): (&(bool, &str, Option<&str>), &usize)| {
+        let found: Vec<Option<&VariationResult>> = columns
+            .iter()
+            .map(|rows| {
+                rows.iter().copied().find(|r| r.kind == kind && r.detail.as_deref() == detail)
+            })
+            .collect();
+        let rehearsed = found.iter().flatten().filter(|row| row.rehearsed).count();
+        let by_all = rehearsed > 0 && rehearsed == found.iter().flatten().count();
+        let mut label = detail.map_or_else(|| kind.to_owned(), |detail| format!("{kind}/{detail}"));
+        if by_all {
+            label.push_str(REHEARSED_MARK);
+        }
+        let mut cells: Vec<Cell> =
+            found.into_iter().map(|row| variation_cell(row, positives, by_all)).collect();
+        mark_best(cells.iter_mut());
+        let mut row = vec![Cell::Text(label), Cell::Figure(count(positives as f64))];
+        row.append(&mut cells);
+        row
+    };
+    Table {
+        title: format!("True-positive rate in % by kind of variant, at L = {primary}"),
+        rows: kinds.iter().map(row).collect(),
+        head,
+        labels: 2,
+        remarks: Vec::new(),
+    }
+}
+
+fn variation_cell(row: Option<&VariationResult>, positives: usize, by_all: bool) -> Cell {
+    let Some(row) = row.filter(|row| row.positives > 0) else {
+        return Cell::rate(None);
+    };
+    let mut cell = RateCell::new(&row.tpr_randomised);
+    if row.positives != positives {
+        cell.marks.push_str(&format!(" (of {})", row.positives));
+    }
+    if row.positives < FEW {
+        cell.marks.push_str(FEW_MARK);
+    }
+    if row.rehearsed && !by_all {
+        cell.marks.push_str(REHEARSED_MARK);
+    }
+    Cell::Rate(cell)
+}
+
+/// Rows that pool the parameters of a kind.
+fn pooled(at: &BudgetResult) -> Vec<&VariationResult> {
+    at.variations.iter().filter(|row| row.parameter.is_none()).collect()
+}
+
+fn budgets(results: &Results) -> Vec<usize> {
+    let all = results.fingerprints.iter().flat_map(|f| &f.budgets).map(|at| at.budget);
+    let mut budgets: Vec<usize> = all.collect();
+    budgets.sort_unstable();
+    budgets.dedup();
+    budgets
+}
+
+fn at(fingerprint: &FingerprintResult, budget: usize) -> Option<&BudgetResult> {
+    fingerprint.budgets.iter().find(|at| at.budget == budget)
+}
+
+fn interval_remark(results: &Results) -> Vec<String> {
+    let mut rates = results.fingerprints.iter().flat_map(|f| &f.budgets);
+    match rates.any(|at| at.tpr_randomised.ci95.is_some()) {
+        true => Vec::new(),
+        false => vec!["No intervals: they need at least six families.".to_owned()],
+    }
+}
+
+/// Marks the largest rates as shown, unless all are equal.
+fn mark_best<'a>(cells: impl Iterator<Item = &'a mut Cell>) {
+    let mut rates: Vec<&mut RateCell> = cells
+        .filter_map(|cell| match cell {
+            Cell::Rate(rate) => Some(rate),
+            Cell::Text(_) | Cell::Figure(_) => None,
+        })
+        .collect();
+    let shown = |rate: &RateCell| rate.mean.parse().unwrap_or(f64::NEG_INFINITY);
+    let highest = rates.iter().map(|rate| shown(rate)).fold(f64::NEG_INFINITY, f64::max);
+    let lowest = rates.iter().map(|rate| shown(rate)).fold(f64::INFINITY, f64::min);
+    if lowest < highest {
+        rates.iter_mut().for_each(|rate| rate.best = shown(rate) >= highest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn rate(mean: f64) -> Cell {
+        Cell::rate(Some(&Rate { mean, sd: None, ci95: None }))
+    }
+
+    fn best(cells: &[Cell]) -> Vec<bool> {
+        cells.iter().map(|cell| matches!(cell, Cell::Rate(rate) if rate.best)).collect()
+    }
+
+    #[test]
+    fn rates_that_look_equal_are_best_together() {
+        let mut cells = [rate(0.911), rate(0.9112), rate(0.5), Cell::rate(None)];
+        mark_best(cells.iter_mut());
+        assert_eq!(best(&cells), [true, true, false, false]);
+    }
+
+    #[test]
+    fn nothing_is_best_where_all_are_equal_or_alone() {
+        for mut cells in [vec![rate(1.0), rate(1.0)], vec![rate(0.3)], vec![]] {
+            mark_best(cells.iter_mut());
+            assert!(best(&cells).iter().all(|best| !best));
+        }
+    }
+
+    #[test]
+    fn every_row_has_a_cell_under_each_head() {
+        let results = fixture::results();
+        for table in [overall(&results), strict(&results), by_variation(&results)] {
+            assert!(table.rows.iter().all(|row| row.len() == table.head.len()), "{}", table.title);
+        }
+    }
+
+    #[test]
+    fn kinds_stand_as_in_the_paper_after_the_vanillas() {
+        let table = by_variation(&fixture::results());
+        let label = |row: &Vec<Cell>| match &row[0] {
+            Cell::Text(text) => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        let labels: Vec<String> = table.rows.iter().map(label).collect();
+        assert_eq!(labels, ["vanilla", "finetune/all‡", "half", "jpeg", "prune/conv"]);
+    }
+}
