@@ -21,7 +21,7 @@ lint: libtorch
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
-bench: libtorch
+bench: libtorch  # beside PyTorch: benchmarks/speed/pytorch.py
 	cargo bench --profile dev -p bertillon-speed
 
 libtorch:

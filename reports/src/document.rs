@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bertillon_measure::results::{FingerprintResult, ModelRow, Results};
+use bertillon_measure::results::{Failure, FingerprintResult, ModelRow, Results};
 
 use crate::{
     table::{self, FEW, FEW_MARK, REHEARSED_MARK, Table},
@@ -144,17 +144,22 @@ fn unchanged(results: &Results) -> Vec<(String, String)> {
 
 /// Failures of one reason together, in the order of their first.
 fn failures(results: &Results) -> Vec<(String, String)> {
-    let mut reasons: Vec<((&str, Option<&str>, &str), Vec<&str>)> = Vec::new();
+    let mut reasons: Vec<(&Failure, Vec<&str>)> = Vec::new();
     for failure in &results.failures {
-        let key = (failure.step.as_str(), failure.plugin.as_deref(), failure.reason.as_str());
-        match reasons.iter_mut().find(|(known, _)| *known == key) {
+        let alike = |other: &Failure| {
+            (&other.step, &other.plugin, &other.reason)
+                == (&failure.step, &failure.plugin, &failure.reason)
+        };
+        match reasons.iter_mut().find(|(first, _)| alike(first)) {
             Some((_, subjects)) => subjects.push(&failure.subject),
-            None => reasons.push((key, vec![&failure.subject])),
+            None => reasons.push((failure, vec![&failure.subject])),
         }
     }
-    let item = |((step, plugin, reason), subjects): ((&str, Option<&str>, &str), Vec<&str>)| {
-        let at_work = plugin.map_or_else(|| step.to_owned(), |plugin| format!("{step}, {plugin}"));
-        (at_work, format!("{}: {reason}", subjects.join(", ")))
+    let item = |(first, subjects): (&Failure, Vec<&str>)| {
+        let step = &first.step;
+        let at_work =
+            first.plugin.as_ref().map_or_else(|| step.clone(), |p| format!("{step}, {p}"));
+        (at_work, format!("{}: {}", subjects.join(", "), first.reason))
     };
     reasons.into_iter().map(item).collect()
 }

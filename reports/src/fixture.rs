@@ -115,7 +115,7 @@ fn budget(budget: usize, mean: f64, crafts: bool) -> BudgetResult {
         ddof: 1,
         tpr: rate(mean - 0.003),
         tpr_randomised: rate(mean),
-        tpr_without_vanillas: rate(mean - 0.01),
+        tpr_without_vanillas: Some(rate(mean - 0.01)),
         fpr: Fpr { target: 0.05, mean: 0.049_87 },
         by_draw: vec![DrawResult { queries: "00ff".to_owned(), tpr: mean, tpr_randomised: mean }],
         threshold: Threshold { mean: Some(0.83) },

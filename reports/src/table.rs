@@ -150,7 +150,7 @@ pub(crate) fn strict(results: &Results) -> Table {
             Cell::Text(fingerprint.name.clone()),
             Cell::Text(fingerprint.access.clone()),
             Cell::rate(at.map(|at| &at.tpr)),
-            Cell::rate(at.map(|at| &at.tpr_without_vanillas)),
+            Cell::rate(at.and_then(|at| at.tpr_without_vanillas.as_ref())),
             figure(at.map(|at| format!("{:.2}", 100.0 * at.fpr.mean))),
             figure(at.and_then(|at| at.auc).map(|auc| format!("{auc:.3}"))),
         ]

@@ -15,7 +15,8 @@ use tch::Device;
 fn table(models: usize, queries: usize) -> AnswerTable {
     let column = |model: usize| {
         let mut stream = Stream::named(1, ["answers", &model.to_string()]);
-        Answers::top1((0..queries).map(|_| stream.below(10) as u16).collect::<Vec<_>>())
+        let labels = (0..queries).map(|_| u16::try_from(stream.below(10)).expect("a digit"));
+        Answers::top1(labels.collect::<Vec<_>>())
     };
     AnswerTable::from_models(&(0..models).map(column).collect::<Vec<_>>()).expect("equal lengths")
 }
@@ -58,22 +59,23 @@ fn rates(criterion: &mut Criterion) {
         })
         .collect();
     let mut stream = Stream::named(3, ["distances"]);
-    let draws: Vec<Vec<f64>> = (0..10)
-        .map(|_| (0..owners * suspects.len()).map(|_| stream.uniform()).collect())
-        .collect();
+    let draws: Vec<Vec<f64>> =
+        (0..10).map(|_| (0..owners * suspects.len()).map(|_| stream.uniform()).collect()).collect();
     let judged = vec![true; owners * suspects.len()];
     let ancestry: Vec<usize> = (0..owners).map(|owner| owner / 2).collect();
-    let case =
-        Case { suspects: &suspects, ancestry: &ancestry, judged: &judged, draws: &draws };
+    let case = Case { suspects: &suspects, ancestry: &ancestry, judged: &judged, draws: &draws };
     let settings = Settings {
         false_positive_rate: 0.05,
         protocol: Protocol::Pooled,
         replicates: 2000,
         seed: 1,
     };
-    criterion.bench_function("rates with intervals, 12 families x 34 models, 10 draws", |bencher| {
-        bencher.iter(|| evaluate(&case, &settings).expect("pairs of both kinds"));
-    });
+    criterion.bench_function(
+        "rates with intervals, 12 families x 34 models, 10 draws",
+        |bencher| {
+            bencher.iter(|| evaluate(&case, &settings).expect("pairs of both kinds"));
+        },
+    );
 }
 
 fn answering(criterion: &mut Criterion) {

@@ -20,10 +20,10 @@ pub(super) const ARCHITECTURES: [Architecture; 7] = [
     Architecture { name: "lenet", layers: lenet, epochs: 4, learning_rate: 0.05 },
     Architecture { name: "vgg", layers: vgg, epochs: 4, learning_rate: 0.1 },
     Architecture { name: "resnet", layers: resnet, epochs: 4, learning_rate: 0.1 },
-    Architecture { name: "mobilenet", layers: mobilenet, epochs: 4, learning_rate: 0.1 },
+    Architecture { name: "mobilenet", layers: mobilenet, epochs: 6, learning_rate: 0.1 },
     Architecture { name: "mlp", layers: mlp, epochs: 10, learning_rate: 0.05 },
     Architecture { name: "densenet", layers: densenet, epochs: 4, learning_rate: 0.1 },
-    Architecture { name: "nin", layers: nin, epochs: 4, learning_rate: 0.05 },
+    Architecture { name: "nin", layers: nin, epochs: 6, learning_rate: 0.06 },
 ];
 
 /// Networks of each architecture: siblings that differ by their seed only.

@@ -2,8 +2,8 @@
 
 use std::{error::Error, fmt, io::IsTerminal as _, process::ExitCode};
 
-use bertillon_runner::RunError;
 use bertillon::suite::SuiteError;
+use bertillon_runner::RunError;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
 use crate::output;

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bertillon_runner::Progress;
 use bertillon_reports::plain;
+use bertillon_runner::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::{duration, say};

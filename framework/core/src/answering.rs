@@ -31,11 +31,11 @@ pub fn answer(
     let mut labels = Vec::with_capacity(images.len() * ranks);
     for start in (0..images.len()).step_by(CHUNK) {
         let range = start..images.len().min(start + CHUNK);
-        let rows = i64::try_from(range.len()).expect("a chunk is small");
+        let rows = range.len();
         let batch = padded(images.to_tensor(range, device));
         let logits = tch::no_grad(|| model.logits(&batch, Mode::Evaluation))?;
         check(&logits, batch.size()[0], model.classes())?;
-        let logits = logits.narrow(0, 0, rows);
+        let logits = logits.f_narrow(0, 0, rows as i64)?;
         require_finite(&logits, start)?;
         append_labels(&logits, ranks, &mut labels)?;
     }
@@ -66,7 +66,7 @@ fn padded(batch: Tensor) -> Tensor {
 }
 
 fn check(logits: &Tensor, rows: i64, classes: usize) -> Result<()> {
-    let expected = vec![rows, i64::try_from(classes).expect("fits in i64")];
+    let expected = vec![rows, classes as i64];
     match logits.size() == expected {
         true => Ok(()),
         false => Err(Error::Shape { what: "logits", expected, actual: logits.size() }),
@@ -84,21 +84,23 @@ fn require_finite(logits: &Tensor, start: usize) -> Result<()> {
     Err(Error::NotFinite {
         count: bad.sum(Kind::Int64).int64_value(&[]),
         total: logits.numel() as i64,
-        first: first + i64::try_from(start).expect("fits in i64"),
+        first: first + start as i64,
     })
 }
 
 fn append_labels(logits: &Tensor, ranks: usize, out: &mut Vec<u16>) -> Result<()> {
-    let [rows, classes] = logits.size()[..] else {
-        return Err(Error::Shape { what: "logits", expected: vec![-1; 2], actual: logits.size() });
+    let size = logits.size();
+    let [_, classes] = size[..] else {
+        return Err(Error::Shape { what: "logits", expected: vec![-1; 2], actual: size });
     };
+    let classes = u16::try_from(classes)
+        .map_err(|_| Error::Refused(format!("{classes} classes; labels are 16-bit")))?;
     let values = logits.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
     let values = Vec::<f32>::try_from(&values)?;
-    let (rows, classes) = (rows as usize, classes as usize);
-    let mut order: Vec<u16> = Vec::with_capacity(classes);
-    for row in values.chunks_exact(classes).take(rows) {
+    let mut order: Vec<u16> = Vec::with_capacity(usize::from(classes));
+    for row in values.chunks_exact(usize::from(classes).max(1)) {
         order.clear();
-        order.extend(0..u16::try_from(classes).unwrap_or(u16::MAX));
+        order.extend(0..classes);
         let better =
             |a: &u16, b: &u16| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
         if ranks == 1 {

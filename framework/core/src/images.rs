@@ -25,7 +25,7 @@ impl ImageShape {
 
     /// Shape of a batch of `n` images, `[n, C, H, W]`.
     pub fn batch(self, n: usize) -> [i64; 4] {
-        [n, self.channels, self.height, self.width].map(|d| i64::try_from(d).expect("fits in i64"))
+        [n, self.channels, self.height, self.width].map(|dimension| dimension as i64)
     }
 }
 
@@ -67,16 +67,15 @@ impl Images {
     /// When the batch has another rank, or libtorch fails.
     pub fn from_tensor(batch: &Tensor) -> Result<Self> {
         let size = batch.size();
-        let [_, c, h, w] = size[..] else {
+        let dimensions: Vec<usize> = size.iter().filter_map(|&d| usize::try_from(d).ok()).collect();
+        let [_, channels, height, width] = dimensions[..] else {
             return Err(Error::Shape {
                 what: "a batch of images",
                 expected: vec![-1; 4],
                 actual: size,
             });
         };
-        let dimension = |d: i64| usize::try_from(d).expect("a size is not negative");
-        let shape =
-            ImageShape { channels: dimension(c), height: dimension(h), width: dimension(w) };
+        let shape = ImageShape { channels, height, width };
         let bytes = (batch * 255.0).round().clamp(0.0, 255.0).to_kind(Kind::Uint8);
         let bytes = bytes.to_device(Device::Cpu).contiguous().view(-1);
         Self::new(Vec::<u8>::try_from(&bytes)?, shape)

@@ -90,7 +90,8 @@ impl Queries {
         let benign = self.pool.len();
         let split = indices.partition_point(|&i| (i as usize) < benign);
         let (from_pool, from_crafted) = indices.split_at(split);
-        let shifted: Vec<u32> = from_crafted.iter().map(|&i| i - benign as u32).collect();
+        let benign = u32::try_from(benign).unwrap_or(u32::MAX);
+        let shifted: Vec<u32> = from_crafted.iter().map(|&i| i - benign).collect();
         Self {
             pool: from_pool.iter().map(|&i| self.pool[i as usize]).collect(),
             crafted: self.crafted.as_ref().map(|images| images.gather(&shifted)),
@@ -141,9 +142,11 @@ impl Fingerprint {
     }
 }
 
+type Ask<'a> = Box<dyn FnMut(&Queries) -> Result<Answers> + 'a>;
+
 /// A suspect that answers queries, no more, and counts them.
 pub struct Oracle<'a> {
-    ask: Box<dyn FnMut(&Queries) -> Result<Answers> + 'a>,
+    ask: Ask<'a>,
     asked: usize,
     budget: usize,
 }
@@ -223,7 +226,7 @@ pub trait FingerprintMethod: Send + Sync {
     /// When the suspect fails or the answers can't be compared.
     fn interrogate(&self, fingerprint: &Fingerprint, suspect: &mut Oracle<'_>) -> Result<f64> {
         let table = AnswerTable::from_models(&[suspect.ask(&fingerprint.queries)?])?;
-        let rows: Vec<u32> = (0..fingerprint.queries.len() as u32).collect();
+        let rows: Vec<u32> = (0..).take(table.queries()).collect();
         let mut distance = [f64::INFINITY];
         let suspects = Suspects::new(&table, &rows, table.ranks());
         self.distances(fingerprint, &suspects, &mut distance)?;

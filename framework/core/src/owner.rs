@@ -91,9 +91,10 @@ impl Owner {
     /// Indices of the pool's images that her model answers rightly or wrongly, ascending.
     pub fn answered(&self, rightly: Rightly) -> Vec<u32> {
         let wanted = rightly == Rightly::Right;
-        (0..self.pool.len())
-            .filter(|&i| (self.answers.label(i) == self.pool.truth[i]) == wanted)
-            .map(|i| u32::try_from(i).expect("pool indices fit in u32"))
+        (0..)
+            .zip(self.pool.truth.iter().enumerate())
+            .filter(|&(_, (i, &truth))| (self.answers.label(i) == truth) == wanted)
+            .map(|(index, _)| index)
             .collect()
     }
 }

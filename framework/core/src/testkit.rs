@@ -1,5 +1,11 @@
 //! Small models and owners for the tests of plugins, made without any file.
 
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::cast_possible_truncation,
+    reason = "toys of fixed small size, for tests"
+)]
+
 use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};

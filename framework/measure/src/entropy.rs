@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn entropies_are_those_of_the_formula_whatever_the_block() {
         let mut stream = crate::Stream::named(1, ["votes"]);
-        let mut answers = || (0..600).map(|_| stream.below(5) as u16).collect::<Vec<_>>();
+        let mut answers =
+            || (0..600).map(|_| u16::try_from(stream.below(5)).unwrap()).collect::<Vec<_>>();
         let models: Vec<Answers> = (0..9).map(|_| Answers::top1(answers())).collect();
         let entropies = label_entropies(&models.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(entropies.len(), 600);

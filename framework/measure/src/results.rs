@@ -151,8 +151,8 @@ pub struct BudgetResult {
     pub tpr: Rate,
     /// Rate of the randomised test at exactly the target: the one to compare methods by.
     pub tpr_randomised: Rate,
-    /// Rate without the vanillas, which are their own copies; strict.
-    pub tpr_without_vanillas: Rate,
+    /// Strict rate without the vanillas, which are their own copies; none when there is nothing else.
+    pub tpr_without_vanillas: Option<Rate>,
     /// False-positive rate.
     pub fpr: Fpr,
     /// Draw by draw.

@@ -2,6 +2,13 @@
 //!
 //! Needs `../shared` beside the repository, which is not part of it; without it the tests say so and pass.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "a test may stop at what it does not expect, and says what it skips"
+)]
+
 use std::{
     collections::BTreeMap,
     fs,

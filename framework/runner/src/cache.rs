@@ -41,7 +41,9 @@ impl Cache {
     pub(crate) fn open(root: &Path) -> Result<Self, RunError> {
         let failed = |error: io::Error| RunError::File {
             path: root.to_owned(),
-            problem: format!("this folder can't hold the cache ({error}); choose another with --cache"),
+            problem: format!(
+                "this folder can't hold the cache ({error}); choose another with --cache"
+            ),
         };
         fs::create_dir_all(root).map_err(failed)?;
         tempfile::tempfile_in(root).map_err(failed)?;
@@ -78,7 +80,8 @@ impl Cache {
 
     pub(crate) fn changes(&self, key: Key) -> Found<Changes> {
         self.read(key, "json", |bytes| {
-            let stored: Stored<Changes> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+            let stored: Stored<Changes> =
+                serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
             match stored.digest == digest_of_changes(&stored.content) {
                 true => Ok(stored.content),
                 false => Err("its digest differs".to_owned()),
@@ -261,9 +264,12 @@ fn decode_fingerprint(bytes: &[u8]) -> Result<Fingerprint, String> {
     };
     let reference = tensor("reference")?;
     let ranks = *reference.shape().get(1).ok_or("its reference is no table")?;
-    let shape = notes.crafted.map(|[channels, height, width]| ImageShape { channels, height, width });
+    let shape =
+        notes.crafted.map(|[channels, height, width]| ImageShape { channels, height, width });
     let crafted = shape
-        .map(|shape| Images::new(tensor("crafted")?.data().to_vec(), shape).map_err(|e| e.to_string()))
+        .map(|shape| {
+            Images::new(tensor("crafted")?.data().to_vec(), shape).map_err(|e| e.to_string())
+        })
         .transpose()?;
     let truth = u16s(tensor("truth")?.data());
     Ok(Fingerprint {

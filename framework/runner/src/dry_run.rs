@@ -78,7 +78,9 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
                     fingerprint.name.clone(),
                     match fingerprint.parameters.is_empty() {
                         true => fingerprint.recipe.plugin.clone(),
-                        false => format!("{}: {}", fingerprint.recipe.plugin, fingerprint.parameters),
+                        false => {
+                            format!("{}: {}", fingerprint.recipe.plugin, fingerprint.parameters)
+                        }
                     },
                     fingerprint.needs.access.to_string(),
                     fingerprint.knowledge.words().join(", "),
@@ -106,7 +108,8 @@ fn seconds_per_image(plan: &Plan, options: &Options) -> Result<Vec<f64>, RunErro
             let mut seconds = 0.0;
             for _ in 0..2 {
                 let start = Instant::now();
-                let logits = tch::no_grad(|| model.logits(&batch, Mode::Evaluation)).map_err(user)?;
+                let logits =
+                    tch::no_grad(|| model.logits(&batch, Mode::Evaluation)).map_err(user)?;
                 drop(logits);
                 seconds = start.elapsed().as_secs_f64();
             }

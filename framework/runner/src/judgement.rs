@@ -6,8 +6,8 @@ use bertillon::{
     AnswerTable, Answers, Fingerprint, Owner, Suspects,
     evaluation::{self, Case, Evaluated, Settings},
     results::{
-        BudgetResult, DrawResult, Enrolment, Evaluation, Failure, FingerprintResult, ModelRow, Note,
-        Population, Results, SCHEMA,
+        BudgetResult, DrawResult, Enrolment, Evaluation, Failure, FingerprintResult, ModelRow,
+        Note, Population, Results, SCHEMA,
     },
     suite::{Negatives, Protocol},
 };
@@ -88,9 +88,9 @@ pub(crate) fn judge(
         let known = Known { vanillas, rehearsals: &rehearsals[index] };
         let scores = match planned.bank {
             None => Some(guarded(|| score_benign(context, planned, owner, &known, &bench))),
-            Some(_) => banks.get(&(index, owner)).map(|bank| {
-                guarded(|| score_crafted(context, planned, bank, &bench))
-            }),
+            Some(_) => banks
+                .get(&(index, owner))
+                .map(|bank| guarded(|| score_crafted(context, planned, bank, &bench))),
         };
         context.progress.advance(1);
         Ok(scores)
@@ -161,13 +161,18 @@ fn score_benign(
 ) -> bertillon::Result<OwnerScores> {
     let owner_view: Owner = enrolment::owner(context, planned, owner, known)?;
     let mut notes = Vec::new();
-    let scores = score(context, planned, |budget, draw| {
-        let stream = context.plan.draw_stream(owner, draw);
-        let fingerprint = enrolment::benign(planned, &owner_view, budget, stream)?;
-        let rows = fingerprint.queries.pool.clone();
-        notes.clone_from(&fingerprint.notes);
-        Ok((fingerprint, rows))
-    }, &bench.pool)?;
+    let scores = score(
+        context,
+        planned,
+        |budget, draw| {
+            let stream = context.plan.draw_stream(owner, draw);
+            let fingerprint = enrolment::benign(planned, &owner_view, budget, stream)?;
+            let rows = fingerprint.queries.pool.clone();
+            notes.clone_from(&fingerprint.notes);
+            Ok((fingerprint, rows))
+        },
+        &bench.pool,
+    )?;
     Ok(OwnerScores { notes, ..scores })
 }
 
@@ -191,12 +196,17 @@ fn score_crafted(
         })
         .collect();
     let table = AnswerTable::from_models(&columns)?;
-    let scores = score(context, planned, |budget, draw| {
-        let mut stream = context.plan.draw_stream(bank.owner, draw);
-        let mut rows = stream.sample_indices(size, budget.min(size));
-        rows.sort_unstable();
-        Ok((bank.content.sample(&rows), rows))
-    }, &table)?;
+    let scores = score(
+        context,
+        planned,
+        |budget, draw| {
+            let mut stream = context.plan.draw_stream(bank.owner, draw);
+            let mut rows = stream.sample_indices(size, budget.min(size));
+            rows.sort_unstable();
+            Ok((bank.content.sample(&rows), rows))
+        },
+        &table,
+    )?;
     Ok(OwnerScores { notes: bank.content.notes.clone(), ..scores })
 }
 
@@ -285,8 +295,8 @@ fn assemble(
             } else {
                 !strangers_only || !planned.peers[owner].contains(&suspect.family)
             };
-            let answered = planned.bank.is_none()
-                || matches!(outcome.banks.get(&(index, owner)), Some(Ok(_)));
+            let answered =
+                planned.bank.is_none() || matches!(outcome.banks.get(&(index, owner)), Some(Ok(_)));
             judged[owner * columns + column] = counts && answered && scores.is_some();
             failed += usize::from(counts && !(answered && scores.is_some()));
         }
@@ -376,7 +386,7 @@ fn rates(
         Ok(evaluation::evaluate(&case, &settings))
     })?;
     let mut evaluated = cells.iter().zip(evaluated);
-    let mut warnings = Vec::new();
+    let mut warnings = Warnings::default();
     let mut fingerprints = Vec::new();
     for (planned, scored) in plan.fingerprints.iter().zip(scored) {
         let mut result = FingerprintResult {
@@ -400,18 +410,56 @@ fn rates(
             match outcome {
                 Ok(found) => {
                     (result.positives, result.negatives) = (found.positives, found.negatives);
-                    let place = format!("{} at {queries} queries", planned.name);
-                    warnings.extend(found.warnings.iter().map(|w| format!("{place}: {w}")));
+                    for warning in &found.warnings {
+                        warnings.add(warning.cause(), &planned.name, queries, warning.figure());
+                    }
                     result.budgets.push(budget_result(plan, scored, budget, found));
                 }
                 Err(error) => {
-                    warnings.push(format!("{} at {queries} queries: {error}", planned.name));
+                    warnings.add(&error.to_string(), &planned.name, queries, None);
                 }
             }
         }
         fingerprints.push(result);
     }
-    Ok((fingerprints, warnings))
+    Ok((fingerprints, warnings.into_lines()))
+}
+
+/// Warnings by their cause, so that one that concerns many rates is said once.
+#[derive(Default)]
+struct Warnings(Vec<(String, Vec<Concerned>)>);
+
+/// A fingerprint with the budgets that a warning concerns, each with its figure.
+type Concerned = (String, Vec<String>);
+
+impl Warnings {
+    fn add(&mut self, cause: &str, fingerprint: &str, budget: usize, figure: Option<String>) {
+        let causes = &mut self.0;
+        let at = causes.iter().position(|(known, _)| known == cause).unwrap_or_else(|| {
+            causes.push((cause.to_owned(), Vec::new()));
+            causes.len() - 1
+        });
+        let fingerprints = &mut causes[at].1;
+        if fingerprints.last().is_none_or(|(last, _)| last != fingerprint) {
+            fingerprints.push((fingerprint.to_owned(), Vec::new()));
+        }
+        let figure = figure.map(|figure| format!(": {figure}")).unwrap_or_default();
+        if let Some((_, budgets)) = fingerprints.last_mut() {
+            budgets.push(format!("L = {budget}{figure}"));
+        }
+    }
+
+    fn into_lines(self) -> Vec<String> {
+        let places = |fingerprints: Vec<(String, Vec<String>)>| -> Vec<String> {
+            let place =
+                |(name, budgets): (String, Vec<String>)| format!("{name} ({})", budgets.join(", "));
+            fingerprints.into_iter().map(place).collect()
+        };
+        self.0
+            .into_iter()
+            .map(|(cause, fingerprints)| format!("{cause}: {}", places(fingerprints).join("; ")))
+            .collect()
+    }
 }
 
 fn budget_result(plan: &Plan, scored: &Scored, budget: usize, found: Evaluated) -> BudgetResult {

@@ -7,7 +7,10 @@ use parquet::{
     basic::Compression,
     data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type},
     errors::ParquetError,
-    file::{properties::WriterProperties, writer::SerializedFileWriter, writer::SerializedRowGroupWriter},
+    file::{
+        properties::WriterProperties, writer::SerializedFileWriter,
+        writer::SerializedRowGroupWriter,
+    },
     schema::parser::parse_message_type,
 };
 use serde::Serialize;
@@ -22,13 +25,12 @@ use crate::{
 
 /// Makes the results folder and tries it, before anything is computed.
 pub(crate) fn check_writable(folder: &Path) -> Result<(), RunError> {
-    fs::create_dir_all(folder)
-        .and_then(|()| tempfile::tempfile_in(folder))
-        .map(drop)
-        .map_err(|error| RunError::File {
+    fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder)).map(drop).map_err(
+        |error| RunError::File {
             path: folder.to_owned(),
             problem: format!("results can't be written here ({error}); choose a folder with --out"),
-        })
+        },
+    )
 }
 
 /// Writes all files, each whole or not at all, `results.json` last.
@@ -188,7 +190,9 @@ fn write_group<W: std::io::Write + Send>(
         family(row) != row.owner && !planned.peers[row.owner].contains(&family(row))
     })?;
     column::<BoolType, _>(group, &rows, |row| scored.rehearsed[row.suspect])?;
-    column::<DoubleType, _>(group, &rows, |row| draws[row.draw][row.owner * columns + row.suspect])?;
+    column::<DoubleType, _>(group, &rows, |row| {
+        draws[row.draw][row.owner * columns + row.suspect]
+    })?;
     column::<BoolType, _>(group, &rows, |row| family(row) == row.owner)
 }
 

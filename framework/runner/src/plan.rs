@@ -334,7 +334,9 @@ impl Builder<'_> {
         let mut planned: Vec<PlannedVariant> = Vec::new();
         for given in uses {
             for point in given.points() {
-                let Some((generator, recipe)) = self.keep(plugins::variant(&point)) else { continue };
+                let Some((generator, recipe)) = self.keep(plugins::variant(&point)) else {
+                    continue;
+                };
                 let variation = generator.variation();
                 if planned.iter().any(|other| other.variation == variation) {
                     self.complain(
@@ -432,7 +434,9 @@ impl Builder<'_> {
             self.complain(
                 at,
                 "no rehearsals",
-                format!("`{method}` with these parameters compares variants that the owner derives"),
+                format!(
+                    "`{method}` with these parameters compares variants that the owner derives"
+                ),
                 Some("add rehearsals = [{ plugin = \"jpeg\", grid = { quality = [50] } }]".into()),
             );
         }

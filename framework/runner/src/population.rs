@@ -158,7 +158,8 @@ pub(crate) fn cell(
     }
     if outcome.kept {
         for bank in banks {
-            let answers = suspect.bank_answers(plan.bank_answers_key(key, bank.key), bank, &outcome)?;
+            let answers =
+                suspect.bank_answers(plan.bank_answers_key(key, bank.key), bank, &outcome)?;
             outcome.banks.insert((bank.fingerprint, bank.owner), answers);
         }
     }

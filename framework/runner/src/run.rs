@@ -161,9 +161,10 @@ fn rehearse(context: &Context<'_>) -> Result<Rehearsed, RunError> {
         }
         let cells: Vec<usize> = (0..owners).collect();
         let step = format!("owners rehearse for {}", fingerprint.name);
-        all.push(context.step(&step, &cells, |&owner| {
-            enrolment::rehearse(context, fingerprint, owner)
-        })?);
+        all.push(
+            context
+                .step(&step, &cells, |&owner| enrolment::rehearse(context, fingerprint, owner))?,
+        );
     }
     Ok(all)
 }

@@ -70,12 +70,12 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> bertillon::Result<T>) -> Result<
     }
 }
 
-/// An error with its causes, on one line.
+/// An error with its causes, on one line: libtorch appends its C++ frames to what it says.
 fn with_causes(error: &bertillon::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let part = error.to_string();
+        let part = error.to_string().lines().next().unwrap_or_default().to_owned();
         if !text.contains(&part) {
             text = format!("{text}: {part}");
         }

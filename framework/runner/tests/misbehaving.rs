@@ -1,11 +1,17 @@
 //! Plugins that misbehave fail their own cells, by name, and nothing else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "a test may stop at what it does not expect, and says what it skips"
+)]
+
 use std::{path::Path, sync::Mutex};
 
 use bertillon::{
-    Configure, Derived, Fingerprint, FingerprintMethod, Group, InputSelector, Model, Needs,
-    Owner, Queries, Result, Stream, Suspects, VariantGenerator, Variation, Workbench,
-    results::Results,
+    Configure, Derived, Fingerprint, FingerprintMethod, Group, InputSelector, Model, Needs, Owner,
+    Queries, Result, Stream, Suspects, VariantGenerator, Variation, Workbench, results::Results,
     suite::Suite,
 };
 use bertillon_datasets as _;
@@ -57,11 +63,11 @@ impl VariantGenerator for Faulty {
             Fault::Panic => panic!("this generator always panics"),
             Fault::Torch => {
                 let images = workbench.images.images.tensor(workbench.device);
-                images.f_matmul(&images.flatten(0, -1))?;
+                drop(images.f_matmul(&images.flatten(0, -1))?);
             }
             Fault::NotFinite => {
                 let weights = &copy.parameters()[0].tensor;
-                tch::no_grad(|| weights.shallow_clone().fill_(f64::NAN));
+                drop(tch::no_grad(|| weights.shallow_clone().fill_(f64::NAN)));
             }
             _ => {}
         }
@@ -233,8 +239,9 @@ fn a_broken_method_fails_its_own_cells() {
         ("beyond-pool", 3, "query 1000000 is beyond the pool of 200 images"),
     ] {
         let variants = "[[variants]]\nplugin = \"posterize\"\nbits = 6";
-        let fingerprints =
-            format!("[[fingerprints]]\nname = \"broken\"\nmethod = \"faulty\"\nfault = \"{fault}\"");
+        let fingerprints = format!(
+            "[[fingerprints]]\nname = \"broken\"\nmethod = \"faulty\"\nfault = \"{fault}\""
+        );
         let (results, _) = run_suite(variants, &fingerprints).unwrap();
         assert_eq!(results.failures.len(), failures, "{:?}", results.failures);
         for (step, subject, reason) in reasons(&results) {

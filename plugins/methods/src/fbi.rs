@@ -151,7 +151,7 @@ impl Fbi {
             .map(|answers| answers.restricted_to(self.access()))
             .collect::<Result<_, _>>()?;
         let table = AnswerTable::from_models(&members)?;
-        let images: Vec<u32> = (0..owner.pool.len() as u32).collect();
+        let images: Vec<u32> = (0..).take(owner.pool.len()).collect();
         let suspects = Suspects::new(&table, &images, table.ranks());
         let mut distances = vec![f64::INFINITY; members.len()];
         let truth = Some(&*owner.pool.truth);
@@ -182,7 +182,7 @@ mod tests {
 
     impl InputSelector for First {
         fn select(&self, _: &Owner, budget: usize, _: &mut Stream) -> Result<Vec<u32>> {
-            Ok((0..budget as u32).collect())
+            Ok((0..).take(budget).collect())
         }
     }
 
@@ -220,7 +220,7 @@ mod tests {
 
     fn distances(method: &Fbi, fingerprint: &Fingerprint, suspects: &[Answers]) -> Vec<f64> {
         let table = AnswerTable::from_models(suspects).unwrap();
-        let rows: Vec<u32> = (0..fingerprint.queries.len() as u32).collect();
+        let rows: Vec<u32> = (0..).take(fingerprint.queries.len()).collect();
         let mut out = vec![f64::NAN; suspects.len()];
         method
             .distances(fingerprint, &Suspects::new(&table, &rows, table.ranks()), &mut out)

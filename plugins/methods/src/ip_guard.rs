@@ -77,6 +77,10 @@ impl FingerprintMethod for IpGuard {
         }
     }
 
+    fn forwards_per_crafted_query(&self) -> f64 {
+        self.params.attack.forwards()
+    }
+
     fn enroll(
         &self,
         owner: &Owner,

@@ -74,7 +74,7 @@ bertillon::register_selector!("entropy-lexicographic", EntropyLexicographic);
 fn ranking(models: &[&Answers]) -> Vec<u32> {
     let images = models.iter().map(|answers| answers.len()).min().unwrap_or(0);
     let keys: Vec<Vec<f64>> = (0..images).map(|image| terms(models, image)).collect();
-    let mut ranking: Vec<u32> = (0..images as u32).collect();
+    let mut ranking: Vec<u32> = (0..).take(images).collect();
     ranking.sort_by(|&a, &b| {
         keys[b as usize].partial_cmp(&keys[a as usize]).unwrap_or(Ordering::Equal)
     });

@@ -16,7 +16,7 @@
 //! Attacks see the running statistics of normalisation layers. FBI names adversarial training, and does not evaluate it.
 
 use bertillon::{
-    Changes, Configure, Derived, Error, Group, Mode, Model, Result, Stream, VariantGenerator,
+    Changes, Configure, Cost, Derived, Error, Group, Mode, Model, Result, Stream, VariantGenerator,
     Variation, Workbench,
 };
 use schemars::JsonSchema;
@@ -103,6 +103,12 @@ impl VariantGenerator for AdversarialFinetune {
             parameter: Some(self.attack.epsilon.to_string()),
             group: Group::Training,
         }
+    }
+
+    fn cost(&self, images: usize) -> Cost {
+        let passes = 3.0 * (1.0 + f64::from(self.attack.steps));
+        let forwards_to_derive = passes * f64::from(self.sgd.epochs) * images as f64;
+        Cost { forwards_to_derive, ..Cost::default() }
     }
 
     fn derive(&self, copy: Box<dyn Model>, workbench: &mut Workbench) -> Result<Derived> {

@@ -10,7 +10,7 @@
 use std::fmt;
 
 use bertillon::{
-    Changes, Configure, Derived, Error, Group, Model, Result, VariantGenerator, Variation,
+    Changes, Configure, Cost, Derived, Error, Group, Model, Result, VariantGenerator, Variation,
     Workbench,
     registry::{self, Builder, PluginKind},
 };
@@ -76,6 +76,16 @@ impl VariantGenerator for Chain {
             // What the thief did last is what hides the model.
             group: self.steps.last().map_or(Group::Weights, |step| step.variation().group),
         }
+    }
+
+    fn cost(&self, images: usize) -> Cost {
+        self.steps.iter().fold(Cost::default(), |all, step| {
+            let cost = step.cost(images);
+            Cost {
+                forwards_per_answer: all.forwards_per_answer * cost.forwards_per_answer,
+                forwards_to_derive: all.forwards_to_derive + cost.forwards_to_derive,
+            }
+        })
     }
 
     fn derive(&self, copy: Box<dyn Model>, workbench: &mut Workbench) -> Result<Derived> {

@@ -15,7 +15,7 @@
 //! are trained, by the running statistics when only the classifier is.
 
 use bertillon::{
-    Changes, Configure, Derived, Error, Group, Model, Parameter, Result, VariantGenerator,
+    Changes, Configure, Cost, Derived, Error, Group, Model, Parameter, Result, VariantGenerator,
     Variation, Workbench,
 };
 use schemars::JsonSchema;
@@ -106,6 +106,13 @@ impl VariantGenerator for Finetune {
             parameter: None,
             group: Group::Training,
         }
+    }
+
+    fn cost(&self, images: usize) -> Cost {
+        // Without gradients of the features a step costs little more than its forward pass.
+        let passes = if self.layers == Layers::All { 3.0 } else { 1.0 };
+        let forwards_to_derive = passes * f64::from(self.sgd.epochs) * images as f64;
+        Cost { forwards_to_derive, ..Cost::default() }
     }
 
     fn derive(&self, copy: Box<dyn Model>, workbench: &mut Workbench) -> Result<Derived> {

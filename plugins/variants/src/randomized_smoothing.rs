@@ -17,7 +17,7 @@
 //! trained, one noisy copy an image is learnt, as Cohen et al. do.
 
 use bertillon::{
-    Changes, Configure, Derived, Error, ImageShape, Images, Mode, Model, Parameter, Result, Stream,
+    Changes, Configure, Cost, Derived, Error, ImageShape, Images, Mode, Model, Parameter, Result, Stream,
     VariantGenerator, Variation, Workbench,
 };
 use schemars::JsonSchema;
@@ -83,6 +83,10 @@ impl VariantGenerator for RandomizedSmoothing {
         };
         let parameter = Some(self.0.sigma.to_string());
         Variation { detail, ..variation("randomized-smoothing", parameter) }
+    }
+
+    fn cost(&self, _: usize) -> Cost {
+        Cost { forwards_per_answer: f64::from(self.0.samples), ..Cost::default() }
     }
 
     fn derive(&self, copy: Box<dyn Model>, _: &mut Workbench) -> Result<Derived> {

@@ -1,5 +1,7 @@
 //! What holds for every registered generator.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use bertillon::{
     Derived, Mode, Model, VariantGenerator,
     registry::{self, Builder, PluginKind},

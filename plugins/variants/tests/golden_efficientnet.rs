@@ -2,6 +2,8 @@
 //!
 //! Skipped where the golden values are absent; half of the images, to stay within a minute on one thread.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 use std::{fs, path::PathBuf};
 
 use bertillon::{

@@ -1,5 +1,7 @@
 //! JPEG, histogram and posterize against Pillow, byte for byte; `golden/make.py` made the files.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{fs, path::Path, sync::Mutex};
 
 use bertillon::{

@@ -85,8 +85,7 @@ fn method_lines(needs: Needs) -> String {
         Access::Top1 => "the best label (top1)".to_owned(),
         other => format!("{other}"),
     };
-    let selector =
-        if needs.selector { "chosen by an input selector" } else { "none chosen by selector" };
+    let selector = if needs.selector { "chosen by an input selector" } else { "no input selector" };
     let crafted = if needs.crafts { "crafted once an owner, into a bank" } else { "none crafted" };
     format!(
         "Black boxes reveal: {access}\n{}Queries: {selector}; {crafted}\n",

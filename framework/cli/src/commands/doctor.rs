@@ -121,7 +121,7 @@ fn models(entry: &Entry) -> Option<Finding> {
     let said = match load_all(&*collection) {
         Ok(0) => return None,
         Ok(n) => Ok(format!("{n} models load")),
-        Err(error) => Err(format!("{}; restore the file from the repository", chain(&error))),
+        Err(error) => Err(chain(&error)),
     };
     Some(Finding { what: entry.name.to_owned(), said })
 }

@@ -9,9 +9,9 @@ use std::{
     thread,
 };
 
-use bertillon_runner::{Interrupt, Options, PlanSummary};
 use bertillon::suite::Suite;
 use bertillon_reports as reports;
+use bertillon_runner::{Interrupt, Options, PlanSummary};
 use clap::Args;
 use tch::{Cuda, Device};
 

@@ -73,8 +73,8 @@ pub struct Evaluated {
     pub tpr: Rate,
     /// Rate at exactly the target: the one to compare methods by.
     pub tpr_randomised: Rate,
-    /// Strict rate without the vanillas; 0 when there is nothing else, with a warning.
-    pub tpr_without_vanillas: Rate,
+    /// Strict rate without the vanillas; none when there is nothing else.
+    pub tpr_without_vanillas: Option<Rate>,
     /// False-positive rate of the strict test.
     pub fpr: Fpr,
     /// Strict rate and rate at exactly the target, draw by draw.
@@ -92,7 +92,66 @@ pub struct Evaluated {
     /// False pairs.
     pub negatives: usize,
     /// What a reader should know before trusting a figure.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
+}
+
+/// What a reader should know before trusting a rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Warning {
+    /// The threshold lets so few false pairs pass that the target can hardly be measured.
+    FewNegatives {
+        /// False pairs that may be accepted.
+        accepted: u64,
+        /// False pairs in all.
+        negatives: usize,
+    },
+    /// Ordered pairs of families behind the threshold, mean over draws.
+    FewFamilyPairs(f64),
+    /// Ties keep the strict test far below the target.
+    Ties {
+        /// False-positive rate of the strict test.
+        reached: f64,
+    },
+    /// Replicates of the bootstrap that had no pairs of one sort and were drawn again.
+    Redrawn(u64),
+    /// There is no true pair but vanillas with themselves.
+    VanillasOnly,
+}
+
+impl Warning {
+    /// What is the matter, without the figure.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::FewNegatives { .. } => {
+                "fewer than 10 false pairs may lie below the threshold, so the rate can't be trusted"
+            }
+            Self::FewFamilyPairs(_) => {
+                "the false pairs below the threshold come from fewer than 10 ordered pairs of families, so it may \
+                 not hold for other families"
+            }
+            Self::Ties { .. } => {
+                "ties keep the strict test far below the target (compare by the rate at exactly the target); \
+                 false-positive rate reached, in %"
+            }
+            Self::Redrawn(_) => {
+                "replicates of the bootstrap that had no pairs to judge by and were drawn again"
+            }
+            Self::VanillasOnly => "there are vanillas only, no rate without them",
+        }
+    }
+
+    /// The figure behind it, where there is one.
+    pub fn figure(&self) -> Option<String> {
+        match self {
+            Self::FewNegatives { accepted, negatives } => {
+                Some(format!("{accepted} of {negatives}"))
+            }
+            Self::FewFamilyPairs(pairs) => Some(format!("{pairs:.1}")),
+            Self::Ties { reached } => Some(format!("{:.2}", 100.0 * reached)),
+            Self::Redrawn(count) => Some(count.to_string()),
+            Self::VanillasOnly => None,
+        }
+    }
 }
 
 /// Rates of a case, over all pairs and by variation.
@@ -136,7 +195,8 @@ pub fn evaluate(case: &Case<'_>, settings: &Settings) -> Result<Evaluated> {
     Ok(Evaluated {
         tpr: strict(ALL),
         tpr_randomised: randomised(ALL),
-        tpr_without_vanillas: strict(WITHOUT_VANILLAS),
+        tpr_without_vanillas: (population.rows[WITHOUT_VANILLAS].positives > 0)
+            .then(|| strict(WITHOUT_VANILLAS)),
         fpr: Fpr { target: alpha, mean: fpr },
         draws: draws.map(|(&strict, &randomised)| (strict, randomised)).collect(),
         threshold: Threshold { mean: Some(mean(&observed.thresholds)).filter(|t| t.is_finite()) },
@@ -226,43 +286,26 @@ fn warnings(
     settings: &Settings,
     observed: &Observed,
     replicates: &Replicates,
-) -> Vec<String> {
+) -> Vec<Warning> {
     let alpha = settings.false_positive_rate;
-    let percent = |rate: f64| format!("{:.3} %", 100.0 * rate);
     let mut warnings = Vec::new();
     let behind = allowed(alpha, observed.negatives as u64);
     if behind < FEW {
-        warnings.push(format!(
-            "only {behind} of {} false pairs lie below a threshold at {}: at least {FEW} are \
-             needed for a rate to be trusted",
-            observed.negatives,
-            percent(alpha)
-        ));
+        warnings.push(Warning::FewNegatives { accepted: behind, negatives: observed.negatives });
     }
     let family_pairs = mean(&observed.family_pairs);
     if family_pairs < FEW as f64 {
-        warnings.push(format!(
-            "the false pairs accepted come from {family_pairs:.1} ordered pairs of families (mean over \
-             draws): at least {FEW} are needed for a threshold to hold for other families"
-        ));
+        warnings.push(Warning::FewFamilyPairs(family_pairs));
     }
     let reached = mean(&observed.fpr);
     if reached < FAR_BELOW * alpha {
-        warnings.push(format!(
-            "ties keep the strict test at a false-positive rate of {}, far below {}: compare by the \
-             rate at exactly the target",
-            percent(reached),
-            percent(alpha)
-        ));
+        warnings.push(Warning::Ties { reached });
     }
     if replicates.redrawn > 0 {
-        warnings.push(format!(
-            "{} replicates of the bootstrap had no pairs to judge by and were drawn again",
-            replicates.redrawn
-        ));
+        warnings.push(Warning::Redrawn(replicates.redrawn as u64));
     }
     if population.rows[WITHOUT_VANILLAS].positives == 0 {
-        warnings.push("there are vanillas only: no rate without them".to_owned());
+        warnings.push(Warning::VanillasOnly);
     }
     warnings
 }

@@ -23,4 +23,4 @@ mod rows;
 mod tests;
 mod threshold;
 
-pub use evaluate::{Case, Evaluated, Settings, Suspect, evaluate};
+pub use evaluate::{Case, Evaluated, Settings, Suspect, Warning, evaluate};

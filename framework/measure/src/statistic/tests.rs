@@ -13,7 +13,7 @@ fn distances(
     suspects: &[Answers],
 ) -> Vec<f64> {
     let table = AnswerTable::from_models(suspects).unwrap();
-    let rows: Vec<u32> = (0..truth.len() as u32).collect();
+    let rows: Vec<u32> = (0..).take(truth.len()).collect();
     let mut out = vec![f64::NAN; suspects.len()];
     let suspects = Suspects::new(&table, &rows, table.ranks());
     statistic.distances(reference, Some(truth), &suspects, &mut out).unwrap();
@@ -171,7 +171,7 @@ fn random_answers(
         Answers::new(labels, ranks).unwrap()
     };
     let all = (0..models).map(|_| answers()).collect();
-    let truth = (0..queries).map(|_| stream.below(5) as u16).collect();
+    let truth = (0..queries).map(|_| u16::try_from(stream.below(5)).unwrap()).collect();
     (all, truth)
 }
 

@@ -65,6 +65,19 @@ impl Attack {
         }
     }
 
+    /// Rough number of forward passes for one query, a gradient counting as three; fewer where queries are done early.
+    pub fn forwards(&self) -> f64 {
+        let gradients = match self {
+            Self::Boundary(attack) => attack.iterations,
+            Self::Bp(attack) => attack.steps,
+            Self::Cw(attack) => attack.search_steps * attack.steps,
+            Self::DeepFool(attack) => attack.steps * attack.candidates,
+            Self::Ddn(attack) => attack.steps,
+            Self::Pgd(attack) => attack.steps,
+        };
+        3.0 * f64::from(gradients)
+    }
+
     /// What images it starts from.
     pub fn start(&self) -> Start {
         match self {

