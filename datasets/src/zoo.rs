@@ -23,6 +23,7 @@ use std::{
 use bertillon::{Configure, Error, Model, ModelCollection, Result, Vanilla};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tch::Device;
 
 pub use card::{Card, CardEntry};
 use members::{Member, select};
@@ -92,13 +93,13 @@ impl ModelCollection for Zoo {
         &self.vanillas
     }
 
-    fn load(&self, index: usize) -> Result<Box<dyn Model>> {
+    fn load(&self, index: usize, device: Device) -> Result<Box<dyn Model>> {
         let file = self
             .files
             .get(index)
             .ok_or_else(|| Error::Refused(format!("no network {index} in this zoo")))?;
         let layers = (file.member.architecture.layers)();
-        Ok(Box::new(weights::from_bytes(layers, &file.bytes, &file.path)?))
+        Ok(Box::new(weights::from_bytes(layers, &file.bytes, &file.path, device)?))
     }
 }
 

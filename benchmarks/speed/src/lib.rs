@@ -67,7 +67,7 @@ pub fn images(pool: usize) -> Result<Split> {
 /// When there is none of this name.
 pub fn vanilla(name: &str) -> Result<Box<dyn Model>> {
     let zoo = models("zoo", "{}")?;
-    zoo.load(zoo.position(name)?)
+    zoo.load(zoo.position(name)?, Device::Cpu)
 }
 
 /// The owner of a vanilla, with the pool of `split`.

@@ -102,7 +102,7 @@ fn training_alone_moves_the_running_statistics_and_by_a_tenth() {
 #[test]
 fn half_precision_is_close_but_not_equal_and_says_so_in_its_weights() {
     for (index, (name, _)) in SHIPPED.iter().enumerate() {
-        let network = zoo(&[]).load(index).unwrap();
+        let network = zoo(&[]).load(index, Device::Cpu).unwrap();
         let half = network.to_half().unwrap().unwrap();
         assert!(half.parameters().iter().all(|p| p.tensor.kind() == Kind::Half));
         let (exact, rounded) = (
@@ -136,7 +136,7 @@ fn every_network_is_as_good_as_its_card_says_and_good_enough() {
     let card = card().unwrap();
     for (index, (vanilla, entry)) in all.vanillas().iter().zip(&card.networks).enumerate() {
         assert_eq!((&vanilla.name, &vanilla.digest), (&entry.name, &entry.digest));
-        let model = all.load(index).unwrap();
+        let model = all.load(index, Device::Cpu).unwrap();
         let weights: usize = model.parameters().iter().map(|p| p.tensor.numel()).sum();
         assert_eq!(weights, entry.parameters);
         let answers = answer(&*model, &images, Access::Top1, Device::Cpu).unwrap();
@@ -167,7 +167,7 @@ fn weights_that_are_cut_short_or_belong_elsewhere_are_refused_by_name() {
         fs::write(folder.path().join("lenet-a.safetensors"), bytes).unwrap();
         let path = Some(folder.path().to_owned());
         let zoo = Zoo::configure(Parameters { names: vec!["lenet-a".into()], path }).unwrap();
-        zoo.load(0).err().map(|error| error.to_string()).unwrap_or_default()
+        zoo.load(0, Device::Cpu).err().map(|error| error.to_string()).unwrap_or_default()
     };
     let lenet = SHIPPED[0].1;
     assert_eq!(load(lenet), "");
@@ -192,7 +192,8 @@ fn weights_come_back_as_they_were_written() {
     let _ = network.logits(&images(16), Mode::Training).unwrap();
     let bytes = weights::to_bytes(&network).unwrap();
     let again =
-        weights::from_bytes((ARCHITECTURES[3].layers)(), &bytes, Path::new("again")).unwrap();
+        weights::from_bytes((ARCHITECTURES[3].layers)(), &bytes, Path::new("again"), Device::Cpu)
+            .unwrap();
     for ((slot, a), (_, b)) in network.tensors().zip(again.tensors()) {
         assert_eq!(values(a), values(b), "{}", slot.name);
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bertillon::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::network::{Layer, Network, Slot};
 
@@ -32,14 +32,21 @@ pub(super) fn to_bytes(network: &Network) -> Result<Vec<u8>> {
 }
 
 /// A network of `layers` from the content of its file; `path` is for messages.
-pub(super) fn from_bytes(layers: Vec<Layer>, bytes: &[u8], path: &Path) -> Result<Network> {
+pub(super) fn from_bytes(
+    layers: Vec<Layer>,
+    bytes: &[u8],
+    path: &Path,
+    device: Device,
+) -> Result<Network> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| {
         Error::file(path, format!("truncated, or no safetensors file ({error}); {REMEDY}"))
     })?;
     let mut used = 0;
     let network = Network::new(layers, |slot| {
         used += 1;
-        tensor(&file, slot).map_err(|problem| Error::file(path, format!("{problem}; {REMEDY}")))
+        tensor(&file, slot)
+            .map(|tensor| tensor.to_device(device))
+            .map_err(|problem| Error::file(path, format!("{problem}; {REMEDY}")))
     })?;
     if file.len() > used {
         let known: Vec<_> = network.tensors().map(|(slot, _)| slot.name.as_str()).collect();

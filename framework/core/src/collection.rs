@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tch::Device;
+
 use crate::{Error, ImageShape, Images, Model, Result};
 
 /// Images with their labels.
@@ -68,11 +70,11 @@ pub trait ModelCollection: Send + Sync {
     /// All of them, in a fixed order.
     fn vanillas(&self) -> &[Vanilla];
 
-    /// Loads one by its index in [`vanillas`](Self::vanillas).
+    /// Loads one by its index in [`vanillas`](Self::vanillas), its weights on `device`.
     ///
     /// # Errors
     /// When its file is missing, truncated or not what the collection says.
-    fn load(&self, index: usize) -> Result<Box<dyn Model>>;
+    fn load(&self, index: usize, device: Device) -> Result<Box<dyn Model>>;
 }
 
 impl dyn ModelCollection + '_ {

@@ -104,7 +104,7 @@ fn seconds_per_image(plan: &Plan, options: &Options) -> Result<Vec<f64>, RunErro
     let batch = plan.split.pool.images.to_tensor(0..rows, options.device);
     (0..plan.families.len())
         .map(|family| {
-            let model = plan.collection.load(family).map_err(user)?;
+            let model = plan.collection.load(family, options.device).map_err(user)?;
             let mut seconds = 0.0;
             for _ in 0..2 {
                 let start = Instant::now();

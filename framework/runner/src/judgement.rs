@@ -24,6 +24,10 @@ use crate::{
 /// Replicates of the bootstrap.
 const REPLICATES: usize = 2000;
 
+/// A warning about draws that differ in nothing.
+const SAME_QUERIES: &str = "every draw asks the same queries, so the deviation over draws is no \
+                            measure of doubt (a larger bank or pool mends it)";
+
 /// What judgement finds: the results and every distance behind them.
 pub(crate) struct Judged {
     pub(crate) results: Results,
@@ -412,6 +416,9 @@ fn rates(
                     (result.positives, result.negatives) = (found.positives, found.negatives);
                     for warning in &found.warnings {
                         warnings.add(warning.cause(), &planned.name, queries, warning.figure());
+                    }
+                    if evaluation.draws > 1 && scored.overlap[budget] == Some(1.0) {
+                        warnings.add(SAME_QUERIES, &planned.name, queries, None);
                     }
                     result.budgets.push(budget_result(plan, scored, budget, found));
                 }

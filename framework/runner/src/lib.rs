@@ -23,6 +23,7 @@ use std::{
 use bertillon::{results::Results, suite::SuiteError};
 
 pub use dry_run::plan;
+pub use plan::with_plugin_mistakes;
 pub use run::run;
 
 /// How to run a suite.

@@ -232,6 +232,18 @@ impl Plan {
     }
 }
 
+/// Adds the mistakes in the plugins of a suite that is wrong elsewhere, so that all are told at once.
+pub fn with_plugin_mistakes(mut error: SuiteError) -> SuiteError {
+    if let Some(suite) = error.partial.take() {
+        let mut builder = Builder { suite: &suite, diagnostics: error.diagnostics };
+        builder.plugins();
+        error.diagnostics = builder.diagnostics;
+        error.diagnostics.sort_by_key(|d| (d.at.start, d.at.end));
+        error.diagnostics.dedup();
+    }
+    error
+}
+
 fn user(error: bertillon::Error) -> RunError {
     RunError::User(error.to_string())
 }
@@ -290,10 +302,12 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn into_error(mut self) -> RunError {
         self.diagnostics.sort_by_key(|d| (d.at.start, d.at.end));
+        self.diagnostics.dedup();
         RunError::Suite(SuiteError {
             path: self.suite.path.clone(),
             text: self.suite.text.clone(),
             diagnostics: self.diagnostics,
+            partial: None,
         })
     }
 
@@ -349,7 +363,6 @@ impl Builder<'_> {
                 planned.push(PlannedVariant { generator, recipe, variation });
             }
         }
-        self.diagnostics.dedup();
         planned
     }
 

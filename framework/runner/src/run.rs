@@ -35,7 +35,7 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// A fresh copy of a vanilla.
     pub(crate) fn load(&self, family: usize) -> bertillon::Result<Box<dyn Model>> {
-        Ok(Interruptible::wrap(self.plan.collection.load(family)?, self.interrupt))
+        Ok(Interruptible::wrap(self.plan.collection.load(family, self.device)?, self.interrupt))
     }
 
     pub(crate) fn count_answers(&self, answers: usize) {

@@ -17,8 +17,8 @@
 //! trained, one noisy copy an image is learnt, as Cohen et al. do.
 
 use bertillon::{
-    Changes, Configure, Cost, Derived, Error, ImageShape, Images, Mode, Model, Parameter, Result, Stream,
-    VariantGenerator, Variation, Workbench,
+    Changes, Configure, Cost, Derived, Error, ImageShape, Images, Mode, Model, Parameter, Result,
+    Stream, VariantGenerator, Variation, Workbench,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -129,7 +129,7 @@ fn models(entry: &Entry) -> Option<Finding> {
 fn load_all(collection: &dyn ModelCollection) -> Result<usize, Error> {
     let n = collection.vanillas().len();
     for index in 0..n {
-        collection.load(index)?;
+        collection.load(index, tch::Device::Cpu)?;
     }
     Ok(n)
 }

@@ -97,7 +97,8 @@ impl DeviceChoice {
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let mut overrides = arguments.overrides;
     overrides.extend(arguments.seed.map(|seed| format!("seed={seed}")));
-    let suite = Suite::read(&arguments.suite, &overrides)?;
+    let suite = Suite::read(&arguments.suite, &overrides)
+        .map_err(bertillon_runner::with_plugin_mistakes)?;
     // Each worker computes by itself: libtorch's own threads would only contend with them.
     tch::set_num_threads(1);
     tch::set_num_interop_threads(1);

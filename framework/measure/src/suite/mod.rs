@@ -153,7 +153,7 @@ pub struct Diagnostic {
 }
 
 /// Everything that is wrong with a suite, at once.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}: {} in the suite", path.display(), match diagnostics.len() { 1 => "a mistake".to_owned(), n => format!("{n} mistakes") })]
 pub struct SuiteError {
     /// The file.
@@ -162,4 +162,6 @@ pub struct SuiteError {
     pub text: Arc<str>,
     /// What is wrong, in the order of the file; never empty.
     pub diagnostics: Vec<Diagnostic>,
+    /// What could be understood all the same, so that its plugins can be checked too.
+    pub partial: Option<Box<Suite>>,
 }

@@ -44,13 +44,13 @@ impl Suite {
     pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self, SuiteError> {
         let mut mistakes = Mistakes::default();
         let text = overrides::apply(text, overrides, &mut mistakes);
+        let mut partial = None;
         let (root, syntax) = DeTable::parse_recoverable(&text);
         if syntax.is_empty() {
             let root = Section::new("a suite", 0..0, root.get_ref());
-            if let Some(suite) = suite(path, &text, root, &mut mistakes)
-                && mistakes.is_empty()
-            {
-                return Ok(suite);
+            match suite(path, &text, root, &mut mistakes) {
+                Some(suite) if mistakes.is_empty() => return Ok(suite),
+                understood => partial = understood.map(Box::new),
             }
         } else {
             let mut lines = BTreeSet::new();
@@ -62,12 +62,13 @@ impl Suite {
                 }
             }
         }
-        Err(error(path, &text, mistakes))
+        Err(SuiteError { partial, ..error(path, &text, mistakes) })
     }
 }
 
 fn error(path: &Path, text: &str, mistakes: Mistakes) -> SuiteError {
-    SuiteError { path: path.to_owned(), text: Arc::from(text), diagnostics: mistakes.into_sorted() }
+    let diagnostics = mistakes.into_sorted();
+    SuiteError { path: path.to_owned(), text: Arc::from(text), diagnostics, partial: None }
 }
 
 /// The suite; a part that is none has its mistake noted.
