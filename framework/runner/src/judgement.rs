@@ -1,15 +1,13 @@
 //! Judgement: distances of every fingerprint to every suspect, and the rates that follow.
 
+mod rates;
+
 use std::collections::{BTreeMap, HashMap};
 
 use bertillon::{
-    AnswerTable, Answers, Fingerprint, Owner, Suspects,
-    evaluation::{self, Case, Evaluated, Settings},
-    results::{
-        BudgetResult, DrawResult, Enrolment, Evaluation, Failure, FingerprintResult, ModelRow,
-        Note, Population, Results, SCHEMA,
-    },
-    suite::{Negatives, Protocol},
+    AnswerTable, Answers, Fingerprint, Owner, Suspects, evaluation,
+    results::{Failure, Note, Results, SCHEMA},
+    suite::Negatives,
 };
 
 use crate::{
@@ -20,13 +18,6 @@ use crate::{
     run::{Context, Rehearsed, enrolment_failure},
     worker::{for_each, guarded},
 };
-
-/// Replicates of the bootstrap.
-const REPLICATES: usize = 2000;
-
-/// A warning about draws that differ in nothing.
-const SAME_QUERIES: &str = "every draw asks the same queries, so the deviation over draws is no \
-                            measure of doubt (a larger bank or pool mends it)";
 
 /// What judgement finds: the results and every distance behind them.
 pub(crate) struct Judged {
@@ -119,14 +110,14 @@ pub(crate) fn judge(
         .enumerate()
         .map(|(index, owners)| assemble(plan, index, owners, &bench))
         .collect();
-    let (fingerprints, warnings) = rates(context, &scored, &bench.suspects)?;
+    let (fingerprints, warnings) = rates::fingerprints(context, &scored, &bench.suspects)?;
     context.progress.end();
     let results = Results {
         schema: SCHEMA,
         suite: plan.suite.name.clone(),
         seed: plan.suite.seed,
-        evaluation: settings_of(plan),
-        population: population(plan, outcomes, vanillas, &bench.suspects),
+        evaluation: rates::settings(plan),
+        population: rates::population(plan, outcomes, vanillas, &bench.suspects),
         fingerprints,
         failures,
         warnings,
@@ -356,205 +347,4 @@ fn assemble(
 fn is_rehearsed(plan: &Plan, planned: &PlannedFingerprint, variant: usize) -> bool {
     let variation = &plan.variants[variant].variation;
     planned.rehearsals.iter().any(|rehearsal| rehearsal.variation == *variation)
-}
-
-fn rates(
-    context: &Context<'_>,
-    scored: &[Scored],
-    suspects: &[evaluation::Suspect],
-) -> Result<(Vec<FingerprintResult>, Vec<String>), RunError> {
-    let plan = context.plan;
-    let evaluation = &plan.suite.evaluation;
-    let settings = Settings {
-        false_positive_rate: evaluation.false_positive_rate,
-        protocol: evaluation.protocol,
-        replicates: REPLICATES,
-        seed: plan.suite.seed,
-    };
-    let cells: Vec<(usize, usize)> = (0..scored.len())
-        .flat_map(|index| (0..evaluation.budgets.len()).map(move |budget| (index, budget)))
-        .collect();
-    let evaluated = for_each(context.workers, context.interrupt, &cells, |&(index, budget)| {
-        let scored = &scored[index];
-        let suspects: Vec<evaluation::Suspect> = suspects
-            .iter()
-            .zip(&scored.rehearsed)
-            .map(|(suspect, &rehearsed)| evaluation::Suspect { rehearsed, ..suspect.clone() })
-            .collect();
-        let case = Case {
-            suspects: &suspects,
-            ancestry: &plan.ancestry,
-            judged: &scored.judged,
-            draws: &scored.distances[budget],
-        };
-        Ok(evaluation::evaluate(&case, &settings))
-    })?;
-    let mut evaluated = cells.iter().zip(evaluated);
-    let mut warnings = Warnings::default();
-    let mut fingerprints = Vec::new();
-    for (planned, scored) in plan.fingerprints.iter().zip(scored) {
-        let mut result = FingerprintResult {
-            name: planned.name.clone(),
-            method: planned.recipe.plugin.clone(),
-            parameters: planned.parameters.clone(),
-            access: planned.needs.access.to_string(),
-            knowledge: planned.knowledge.words().into_iter().map(str::to_owned).collect(),
-            positives: 0,
-            negatives: 0,
-            failed: scored.failed,
-            enrolment: Enrolment {
-                forwards: scored.forwards,
-                gradients: scored.gradients,
-                notes: scored.notes.clone(),
-            },
-            budgets: Vec::new(),
-        };
-        for (&(_, budget), outcome) in evaluated.by_ref().take(evaluation.budgets.len()) {
-            let queries = evaluation.budgets[budget].value;
-            match outcome {
-                Ok(found) => {
-                    (result.positives, result.negatives) = (found.positives, found.negatives);
-                    for warning in &found.warnings {
-                        warnings.add(warning.cause(), &planned.name, queries, warning.figure());
-                    }
-                    if evaluation.draws > 1 && scored.overlap[budget] == Some(1.0) {
-                        warnings.add(SAME_QUERIES, &planned.name, queries, None);
-                    }
-                    result.budgets.push(budget_result(plan, scored, budget, found));
-                }
-                Err(error) => {
-                    warnings.add(&error.to_string(), &planned.name, queries, None);
-                }
-            }
-        }
-        fingerprints.push(result);
-    }
-    Ok((fingerprints, warnings.into_lines()))
-}
-
-/// Warnings by their cause, so that one that concerns many rates is said once.
-#[derive(Default)]
-struct Warnings(Vec<(String, Vec<Concerned>)>);
-
-/// A fingerprint with the budgets that a warning concerns, each with its figure.
-type Concerned = (String, Vec<String>);
-
-impl Warnings {
-    fn add(&mut self, cause: &str, fingerprint: &str, budget: usize, figure: Option<String>) {
-        let causes = &mut self.0;
-        let at = causes.iter().position(|(known, _)| known == cause).unwrap_or_else(|| {
-            causes.push((cause.to_owned(), Vec::new()));
-            causes.len() - 1
-        });
-        let fingerprints = &mut causes[at].1;
-        if fingerprints.last().is_none_or(|(last, _)| last != fingerprint) {
-            fingerprints.push((fingerprint.to_owned(), Vec::new()));
-        }
-        let figure = figure.map(|figure| format!(": {figure}")).unwrap_or_default();
-        if let Some((_, budgets)) = fingerprints.last_mut() {
-            budgets.push(format!("L = {budget}{figure}"));
-        }
-    }
-
-    fn into_lines(self) -> Vec<String> {
-        let places = |fingerprints: Vec<(String, Vec<String>)>| -> Vec<String> {
-            let place =
-                |(name, budgets): (String, Vec<String>)| format!("{name} ({})", budgets.join(", "));
-            fingerprints.into_iter().map(place).collect()
-        };
-        self.0
-            .into_iter()
-            .map(|(cause, fingerprints)| format!("{cause}: {}", places(fingerprints).join("; ")))
-            .collect()
-    }
-}
-
-fn budget_result(plan: &Plan, scored: &Scored, budget: usize, found: Evaluated) -> BudgetResult {
-    let evaluation = &plan.suite.evaluation;
-    BudgetResult {
-        budget: evaluation.budgets[budget].value,
-        draws: evaluation.draws,
-        ddof: 1,
-        tpr: found.tpr,
-        tpr_randomised: found.tpr_randomised,
-        tpr_without_vanillas: found.tpr_without_vanillas,
-        fpr: found.fpr,
-        by_draw: found
-            .draws
-            .iter()
-            .zip(&scored.queries[budget])
-            .map(|(&(tpr, tpr_randomised), queries)| DrawResult {
-                queries: queries.to_hex().to_string(),
-                tpr,
-                tpr_randomised,
-            })
-            .collect(),
-        threshold: found.threshold,
-        auc: found.auc,
-        roc: found.roc,
-        variations: found.variations,
-        overlap: scored.overlap[budget],
-    }
-}
-
-fn settings_of(plan: &Plan) -> Evaluation {
-    let evaluation = &plan.suite.evaluation;
-    let word = |protocol| match protocol {
-        Protocol::Pooled => "pooled",
-        Protocol::LeaveOneFamilyOut => "leave-one-family-out",
-    };
-    Evaluation {
-        task: "detection".into(),
-        protocol: word(evaluation.protocol).into(),
-        negatives: match evaluation.negatives {
-            Negatives::All => "all",
-            Negatives::Strangers => "strangers",
-        }
-        .into(),
-        false_positive_rate: evaluation.false_positive_rate,
-        max_accuracy_drop: evaluation.max_accuracy_drop,
-        primary_budget: evaluation.primary_budget,
-        draws: evaluation.draws,
-        pool: plan.pool.len(),
-    }
-}
-
-fn population(
-    plan: &Plan,
-    outcomes: &[Outcome],
-    vanillas: &[Result<Answers, String>],
-    suspects: &[evaluation::Suspect],
-) -> Population {
-    let models: Vec<ModelRow> = outcomes
-        .iter()
-        .map(|outcome| {
-            let suspect = suspect(plan, outcome.model);
-            let unchanged = outcome.changes.as_ref().is_some_and(|changes| changes.unchanged);
-            let answers = match unchanged {
-                true => vanillas[outcome.model.family].as_ref().ok(),
-                false => outcome.pool.as_ref(),
-            };
-            ModelRow {
-                name: plan.model_name(outcome.model),
-                family: plan.families[outcome.model.family].vanilla.name.clone(),
-                kind: suspect.kind,
-                detail: suspect.detail,
-                parameter: suspect.parameter,
-                group: suspect.group,
-                accuracy: answers.map(|answers| answers.accuracy(&plan.pool.truth)),
-                kept: outcome.kept,
-                changes: outcome.changes.as_ref().map(|changes| changes.summary.clone()),
-                unchanged,
-            }
-        })
-        .collect();
-    let kept = suspects.len();
-    Population {
-        vanillas: plan.families.len(),
-        variants: models.len() - plan.families.len(),
-        kept,
-        positives: kept,
-        negatives: kept * (plan.families.len() - 1),
-        models,
-    }
 }

@@ -1,17 +1,21 @@
 //! The plan of a run: every model, fingerprint and cell, with its key, before anything is computed.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+mod check;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use bertillon::{
     Access, CHUNK, FingerprintMethod, InputSelector, Knowledge, ModelCollection, Needs, Pool,
-    SOURCE_DIGEST, Split, Stream, Vanilla, VariantGenerator, Variation,
-    suite::{Diagnostic, FingerprintUse, Peers, PluginUse, Suite, SuiteError, VariantUse},
+    SOURCE_DIGEST, Split, Stream, Vanilla, VariantGenerator, Variation, suite::Suite,
 };
+
+use check::Checker;
+pub use check::with_plugin_mistakes;
 
 use crate::{
     Options, RunError,
     key::{Key, Recipe},
-    plugins::{self, PluginRecipe},
+    plugins::PluginRecipe,
 };
 
 /// Ranks stored for every answer: methods that reveal more of a black box reuse what is there.
@@ -74,18 +78,18 @@ pub(crate) struct ModelId {
 impl Plan {
     /// Builds every plugin, loads the images and works out every key.
     pub(crate) fn new(suite: &Suite, options: &Options) -> Result<Self, RunError> {
-        let mut builder = Builder { suite, diagnostics: Vec::new() };
-        let parts = builder.plugins();
-        let (Some(parts), true) = (parts, builder.diagnostics.is_empty()) else {
-            return Err(builder.into_error());
+        let mut checker = Checker::new(suite);
+        let parts = checker.plugins();
+        let (Some(parts), false) = (parts, checker.complains()) else {
+            return Err(checker.into_error());
         };
         let pool_size = suite.pool.as_ref().map(|pool| pool.value);
         let split = parts.images.load(pool_size).map_err(user)?;
         let collection = parts.models;
         let vanillas = collection.vanillas();
-        builder.check(&split, vanillas, &parts.variants, &parts.fingerprints);
-        if !builder.diagnostics.is_empty() {
-            return Err(builder.into_error());
+        checker.check(&split, vanillas, &parts.variants, &parts.fingerprints);
+        if checker.complains() {
+            return Err(checker.into_error());
         }
 
         let base = Key::recipe("base")
@@ -108,10 +112,10 @@ impl Plan {
         });
         let mut fingerprints = Vec::new();
         for (parsed, given) in parts.fingerprints.into_iter().zip(&suite.fingerprints) {
-            fingerprints.push(builder.fingerprint(parsed, given, vanillas));
+            fingerprints.push(checker.fingerprint(parsed, given, vanillas));
         }
-        if !builder.diagnostics.is_empty() {
-            return Err(builder.into_error());
+        if checker.complains() {
+            return Err(checker.into_error());
         }
         let needed = fingerprints.iter().map(|f| f.needs.access.ranks()).max().unwrap_or(1);
         let ranks = needed.max(STORED_RANKS.min(split.classes.len()));
@@ -232,18 +236,6 @@ impl Plan {
     }
 }
 
-/// Adds the mistakes in the plugins of a suite that is wrong elsewhere, so that all are told at once.
-pub fn with_plugin_mistakes(mut error: SuiteError) -> SuiteError {
-    if let Some(suite) = error.partial.take() {
-        let mut builder = Builder { suite: &suite, diagnostics: error.diagnostics };
-        builder.plugins();
-        error.diagnostics = builder.diagnostics;
-        error.diagnostics.sort_by_key(|d| (d.at.start, d.at.end));
-        error.diagnostics.dedup();
-    }
-    error
-}
-
 fn user(error: bertillon::Error) -> RunError {
     RunError::User(error.to_string())
 }
@@ -269,297 +261,4 @@ fn cpu_capability() -> &'static str {
         }
     }
     std::env::consts::ARCH
-}
-
-/// Plugins built from a suite.
-struct Parts {
-    images: Box<dyn bertillon::ImageSource>,
-    models: Box<dyn ModelCollection>,
-    models_recipe: PluginRecipe,
-    variants: Vec<PlannedVariant>,
-    fingerprints: Vec<ParsedFingerprint>,
-}
-
-struct ParsedFingerprint {
-    method: (Box<dyn FingerprintMethod>, PluginRecipe),
-    selector: Option<(Box<dyn InputSelector>, PluginRecipe)>,
-    rehearsals: Vec<PlannedVariant>,
-}
-
-impl ParsedFingerprint {
-    fn knowledge(&self) -> Knowledge {
-        let selector = self.selector.as_ref().map(|(s, _)| s.knowledge()).unwrap_or_default();
-        self.method.0.needs().knowledge.union(selector)
-    }
-}
-
-/// Collects everything that is wrong with a suite.
-struct Builder<'a> {
-    suite: &'a Suite,
-    diagnostics: Vec<Diagnostic>,
-}
-
-impl Builder<'_> {
-    fn into_error(mut self) -> RunError {
-        self.diagnostics.sort_by_key(|d| (d.at.start, d.at.end));
-        self.diagnostics.dedup();
-        RunError::Suite(SuiteError {
-            path: self.suite.path.clone(),
-            text: self.suite.text.clone(),
-            diagnostics: self.diagnostics,
-            partial: None,
-        })
-    }
-
-    fn keep<T>(&mut self, built: Result<T, Vec<Diagnostic>>) -> Option<T> {
-        built.map_err(|found| self.diagnostics.extend(found)).ok()
-    }
-
-    fn complain(&mut self, at: &Range<usize>, message: &str, label: String, help: Option<String>) {
-        self.diagnostics.push(Diagnostic { message: message.into(), at: at.clone(), label, help });
-    }
-
-    fn plugins(&mut self) -> Option<Parts> {
-        let suite = self.suite;
-        let images = self.keep(plugins::images(&suite.data));
-        let models = self.keep(plugins::models(&suite.models));
-        let variants = self.variants(&suite.variants);
-        let mut fingerprints = Vec::new();
-        for given in &suite.fingerprints {
-            let method = self.keep(plugins::method(&given.method));
-            let selector = given.selector.as_ref().map(|s| self.keep(plugins::selector(s)));
-            let rehearsals = given.rehearsals.as_ref().unwrap_or(&suite.evaluation.rehearsals);
-            let rehearsals = self.variants(rehearsals);
-            // A selector that could not be built is among the diagnostics already.
-            let selector = match selector {
-                Some(Some(selector)) => Some(selector),
-                Some(None) => continue,
-                None => None,
-            };
-            if let Some(method) = method {
-                fingerprints.push(ParsedFingerprint { method, selector, rehearsals });
-            }
-        }
-        let (images, (models, models_recipe)) = (images?.0, models?);
-        Some(Parts { images, models, models_recipe, variants, fingerprints })
-    }
-
-    fn variants(&mut self, uses: &[VariantUse]) -> Vec<PlannedVariant> {
-        let mut planned: Vec<PlannedVariant> = Vec::new();
-        for given in uses {
-            for point in given.points() {
-                let Some((generator, recipe)) = self.keep(plugins::variant(&point)) else {
-                    continue;
-                };
-                let variation = generator.variation();
-                if planned.iter().any(|other| other.variation == variation) {
-                    self.complain(
-                        &given.plugin.at,
-                        "the same variant twice",
-                        format!("`{variation}` is derived already"),
-                        Some("remove one of them".into()),
-                    );
-                }
-                planned.push(PlannedVariant { generator, recipe, variation });
-            }
-        }
-        planned
-    }
-
-    fn check(
-        &mut self,
-        split: &Split,
-        vanillas: &[Vanilla],
-        variants: &[PlannedVariant],
-        fingerprints: &[ParsedFingerprint],
-    ) {
-        let suite = self.suite;
-        let models_at = &suite.models.plugin.at;
-        if split.pool.is_empty() {
-            self.complain(&suite.data.plugin.at, "empty pool", "no image to ask".into(), None);
-        }
-        if vanillas.len() < 2 {
-            self.complain(
-                models_at,
-                "no negatives",
-                format!("{} family: no false pair can be made", vanillas.len()),
-                Some("take models of two families or more".into()),
-            );
-        }
-        for vanilla in vanillas {
-            let (takes, has) = (vanilla.input, split.pool.images.shape());
-            if takes != has || vanilla.classes != split.classes.len() {
-                self.complain(
-                    models_at,
-                    "models and images do not fit",
-                    format!(
-                        "`{}` takes {takes:?} and knows {} classes; the images are {has:?} of {}",
-                        vanilla.name,
-                        vanilla.classes,
-                        split.classes.len()
-                    ),
-                    None,
-                );
-            }
-        }
-        for (given, parsed) in suite.fingerprints.iter().zip(fingerprints) {
-            self.check_fingerprint(given, parsed, split, variants);
-        }
-    }
-
-    fn check_fingerprint(
-        &mut self,
-        given: &FingerprintUse,
-        parsed: &ParsedFingerprint,
-        split: &Split,
-        variants: &[PlannedVariant],
-    ) {
-        let (needs, at) = (parsed.method.0.needs(), &given.method.plugin.at);
-        let method = &given.method.plugin.value;
-        if needs.access.ranks() > split.classes.len() {
-            let label = format!("asks {} of {} classes", needs.access, split.classes.len());
-            self.complain(at, "more is asked than a black box can reveal", label, None);
-        }
-        match (needs.selector, &given.selector) {
-            (true, None) => self.complain(
-                at,
-                "no input selector",
-                format!("`{method}` asks benign images and does not choose them itself"),
-                Some("add selector = \"random\", or another of `bertillon list selectors`".into()),
-            ),
-            (false, Some(selector)) => self.complain(
-                &selector.plugin.at,
-                "an input selector that nothing uses",
-                format!("`{method}` chooses its queries itself"),
-                Some("remove it".into()),
-            ),
-            _ => {}
-        }
-        if let (Some(bank), false) = (&given.bank, needs.crafts) {
-            self.complain(
-                &bank.at,
-                "a bank that nothing fills",
-                format!("`{method}` crafts no queries"),
-                Some("remove it".into()),
-            );
-        }
-        if parsed.knowledge().rehearsals && parsed.rehearsals.is_empty() {
-            self.complain(
-                at,
-                "no rehearsals",
-                format!(
-                    "`{method}` with these parameters compares variants that the owner derives"
-                ),
-                Some("add rehearsals = [{ plugin = \"jpeg\", grid = { quality = [50] } }]".into()),
-            );
-        }
-        for rehearsal in &parsed.rehearsals {
-            let all_rehearsed =
-                variants.iter().all(|variant| variant.variation == rehearsal.variation);
-            if !variants.is_empty() && all_rehearsed {
-                self.complain(at, "nothing to judge", "every variant is rehearsed".into(), None);
-            }
-        }
-        for budget in &self.suite.evaluation.budgets {
-            if !needs.crafts && budget.value > split.pool.len() {
-                self.complain(
-                    &budget.at,
-                    "budget above the pool",
-                    format!("{} queries from {} images", budget.value, split.pool.len()),
-                    Some("raise data.pool or lower the budget".into()),
-                );
-            } else if let Some((selector, _)) = &parsed.selector
-                && let Err(error) = selector.check(split.pool.len(), budget.value)
-            {
-                let selector_at = given.selector.as_ref().map_or(at, |s| &s.plugin.at);
-                let message = format!("budget {} can't be served", budget.value);
-                self.complain(selector_at, &message, error.to_string(), None);
-            }
-        }
-    }
-
-    fn fingerprint(
-        &mut self,
-        parsed: ParsedFingerprint,
-        given: &FingerprintUse,
-        vanillas: &[Vanilla],
-    ) -> PlannedFingerprint {
-        let evaluation = &self.suite.evaluation;
-        let needs = parsed.method.0.needs();
-        let largest = evaluation.budgets.iter().map(|b| b.value).max().unwrap_or_default();
-        let peers = given.peers.as_ref().unwrap_or(&evaluation.peers);
-        let peers = self.peers(peers, vanillas, &given.name.at);
-        PlannedFingerprint {
-            name: given.name.value.clone(),
-            needs,
-            knowledge: parsed.knowledge(),
-            parameters: parameters_in_words(&given.method, given.selector.as_ref()),
-            bank: needs.crafts.then(|| given.bank.as_ref().map_or(largest, |bank| bank.value)),
-            peers,
-            method: parsed.method.0,
-            recipe: parsed.method.1,
-            selector: parsed.selector.map(|(selector, _)| selector),
-            rehearsals: parsed.rehearsals,
-        }
-    }
-
-    /// For each family, the indices of those that its owner knows.
-    fn peers(&mut self, peers: &Peers, vanillas: &[Vanilla], at: &Range<usize>) -> Vec<Vec<usize>> {
-        let others = |owner: usize| -> Vec<usize> {
-            (0..vanillas.len()).filter(|&family| family != owner).collect()
-        };
-        let mut named = Vec::new();
-        if let Peers::Named(names) = peers {
-            for name in names {
-                match vanillas.iter().position(|vanilla| vanilla.name == name.value) {
-                    Some(family) => named.push(family),
-                    None => {
-                        let known: Vec<&str> = vanillas.iter().map(|v| v.name.as_str()).collect();
-                        let at = if name.at.is_empty() { at } else { &name.at };
-                        self.complain(
-                            at,
-                            "unknown peer",
-                            "no model of this name".into(),
-                            Some(format!("the models are {}", known.join(", "))),
-                        );
-                    }
-                }
-            }
-        }
-        (0..vanillas.len())
-            .map(|owner| match peers {
-                Peers::All => others(owner),
-                Peers::Named(_) => named.iter().copied().filter(|&f| f != owner).collect(),
-                Peers::Share(share) => {
-                    let others = others(owner);
-                    #[expect(clippy::cast_possible_truncation, reason = "a share of a small count")]
-                    let count = (share * others.len() as f64).floor() as usize;
-                    let seed = self.suite.seed;
-                    let mut known = Stream::named(seed, ["peers", "owner", &vanillas[owner].name])
-                        .sample(&others, count);
-                    known.sort_unstable();
-                    known
-                }
-            })
-            .collect()
-    }
-}
-
-/// `attack.name=bp, k=0.5; selector entropy (head=0.1)`, as the suite gives them.
-fn parameters_in_words(method: &PluginUse, selector: Option<&PluginUse>) -> String {
-    let list = |plugin: &PluginUse| -> String {
-        let words: Vec<String> =
-            plugin.parameters.iter().map(|(k, v)| format!("{}={}", k.value, v.value)).collect();
-        words.join(", ")
-    };
-    let mut parts = vec![list(method)];
-    if let Some(selector) = selector {
-        let parameters = list(selector);
-        parts.push(match parameters.is_empty() {
-            true => selector.plugin.value.clone(),
-            false => format!("{} ({parameters})", selector.plugin.value),
-        });
-    }
-    parts.retain(|part| !part.is_empty());
-    parts.join("; ")
 }
