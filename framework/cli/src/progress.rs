@@ -34,44 +34,47 @@ enum Style {
 struct Step {
     name: String,
     what: String,
-    total: u64,
-    cached: u64,
+    cells: u64,
     done: u64,
+    /// What all cells cost, and what those that are done did.
+    work: f64,
+    worked: f64,
     began: Instant,
     told: Instant,
 }
 
 impl Step {
-    fn begin(name: &str, total: u64, cached: u64) -> Self {
+    fn begin(name: &str, cells: u64, work: f64) -> Self {
         let now = Instant::now();
-        let name = plain(name);
-        Self { name, what: String::new(), total, cached, done: cached, began: now, told: now }
+        let (name, what) = (plain(name), String::new());
+        Self { name, what, cells, done: 0, work, worked: 0.0, began: now, told: now }
     }
 
     /// Seconds that the rest will take at the pace so far.
     fn left(&self, elapsed: Duration) -> Option<f64> {
-        let (here, rest) =
-            (self.done.checked_sub(self.cached)?, self.total.checked_sub(self.done)?);
-        (here > 0).then(|| elapsed.as_secs_f64() * rest as f64 / here as f64)
+        let rest = (self.work - self.worked).max(0.0);
+        (self.worked > 0.0).then(|| elapsed.as_secs_f64() * rest / self.worked)
+    }
+
+    /// `about 2 min left, half of lenet-a`.
+    fn outlook(&self, elapsed: Duration) -> String {
+        let left = self.left(elapsed).map(|left| format!("about {} left", duration(left)));
+        let what = Some(self.what.clone()).filter(|what| !what.is_empty());
+        [left, what].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     fn line(&self, elapsed: Duration) -> String {
-        let mut line = format!("{}: {} of {}", self.name, self.done, self.total);
-        if let Some(left) = self.left(elapsed) {
-            line.push_str(&format!(", about {} left", duration(left)));
+        let count = format!("{}: {} of {}", self.name, self.done, self.cells);
+        match self.outlook(elapsed) {
+            outlook if outlook.is_empty() => count,
+            outlook => format!("{count}, {outlook}"),
         }
-        if !self.what.is_empty() {
-            line.push_str(&format!(", {}", self.what));
-        }
-        line
     }
 
     fn end(&self, elapsed: Duration) -> String {
-        let took = duration(elapsed.as_secs_f64());
-        match self.cached {
-            0 => format!("{}: {} in {took}", self.name, self.done),
-            n if n >= self.total => format!("{}: {n}, all in the cache", self.name),
-            n => format!("{}: {} in {took}, {n} of them in the cache", self.name, self.done),
+        match self.work > 0.0 {
+            true => format!("{}: {} in {}", self.name, self.done, duration(elapsed.as_secs_f64())),
+            false => format!("{}: {}, all in the cache", self.name, self.done),
         }
     }
 }
@@ -83,12 +86,12 @@ impl Reporter {
             true => Style::Bar(bar()),
             false => Style::Lines,
         };
-        Self { style, step: Mutex::new(Step::begin("", 0, 0)) }
+        Self { style, step: Mutex::new(Step::begin("", 0, 0.0)) }
     }
 
     /// Warnings only.
     pub(crate) fn quiet() -> Self {
-        Self { style: Style::Quiet, step: Mutex::new(Step::begin("", 0, 0)) }
+        Self { style: Style::Quiet, step: Mutex::new(Step::begin("", 0, 0.0)) }
     }
 
     /// Writes a line without breaking the bar.
@@ -113,39 +116,39 @@ impl Drop for Reporter {
 }
 
 impl Progress for Reporter {
-    fn begin(&self, step: &str, total: u64, cached: u64) {
-        let step = Step::begin(step, total, cached);
+    fn begin(&self, step: &str, cells: u64, work: f64) {
+        let step = Step::begin(step, cells, work);
         match &self.style {
             Style::Bar(bar) => {
                 bar.reset();
-                bar.set_length(total);
-                bar.set_position(cached);
-                bar.reset_eta();
+                bar.set_length(cells);
                 bar.set_prefix(step.name.clone());
                 bar.set_message("");
                 bar.enable_steady_tick(Duration::from_millis(250));
             }
-            Style::Lines if cached < total => {
-                say(&format!("{}: {total} to do, {cached} of them in the cache", step.name));
-            }
+            Style::Lines if work > 0.0 => say(&format!("{}: {cells} to do", step.name)),
             Style::Lines | Style::Quiet => {}
         }
         *self.step() = step;
     }
 
     fn working_on(&self, what: &str) {
-        let what = plain(what);
+        let mut step = self.step();
+        step.what = plain(what);
         if let Style::Bar(bar) = &self.style {
-            bar.set_message(what.clone());
+            bar.set_message(step.outlook(step.began.elapsed()));
         }
-        self.step().what = what;
     }
 
-    fn advance(&self, units: u64) {
+    fn advance(&self, work: f64) {
         let mut step = self.step();
-        step.done = step.done.saturating_add(units);
+        step.done += 1;
+        step.worked += work;
         match &self.style {
-            Style::Bar(bar) => bar.inc(units),
+            Style::Bar(bar) => {
+                bar.inc(1);
+                bar.set_message(step.outlook(step.began.elapsed()));
+            }
             Style::Lines if step.told.elapsed() >= BETWEEN_LINES => {
                 step.told = Instant::now();
                 say(&step.line(step.began.elapsed()));
@@ -176,7 +179,7 @@ impl Progress for Reporter {
 
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template(
-        "{prefix} {bar:24} {human_pos} of {human_len}, {eta} left  {wide_msg:.dim}",
+        "{prefix} {bar:24} {human_pos} of {human_len}  {wide_msg:.dim}",
     );
     let bar = ProgressBar::new(0);
     match style {
@@ -189,29 +192,28 @@ fn bar() -> ProgressBar {
 mod tests {
     use super::*;
 
-    fn step(total: u64, cached: u64, done: u64) -> Step {
-        Step { done, what: "half of lenet-a".to_owned(), ..Step::begin("answer", total, cached) }
+    fn step(cells: u64, done: u64, work: f64, worked: f64) -> Step {
+        Step { done, worked, what: "half of lenet-a".into(), ..Step::begin("answer", cells, work) }
     }
 
     #[test]
-    fn what_the_cache_had_is_no_progress_of_this_run() {
-        let left = step(100, 40, 50).left(Duration::from_secs(20));
-        assert_eq!(left, Some(100.0));
-        assert_eq!(step(100, 40, 40).left(Duration::from_secs(20)), None);
-        assert_eq!(step(10, 0, 12).left(Duration::from_secs(20)), None);
+    fn what_is_left_goes_by_cost_not_by_count() {
+        // A tenth of the cells was three quarters of the work.
+        let left = step(100, 10, 40.0, 30.0).left(Duration::from_secs(60));
+        assert_eq!(left, Some(20.0));
+        assert_eq!(step(100, 10, 40.0, 0.0).left(Duration::from_secs(60)), None);
     }
 
     #[test]
     fn a_line_names_step_count_time_left_and_work() {
-        let line = step(100, 40, 50).line(Duration::from_secs(20));
+        let line = step(100, 50, 240.0, 40.0).line(Duration::from_secs(24));
         assert_eq!(line, "answer: 50 of 100, about 2 min left, half of lenet-a");
     }
 
     #[test]
-    fn the_end_of_a_step_tells_what_the_cache_had() {
+    fn the_end_of_a_step_tells_when_the_cache_had_it_all() {
         let took = Duration::from_secs(3);
-        assert_eq!(step(5, 0, 5).end(took), "answer: 5 in 3 s");
-        assert_eq!(step(5, 2, 5).end(took), "answer: 5 in 3 s, 2 of them in the cache");
-        assert_eq!(step(5, 5, 5).end(took), "answer: 5, all in the cache");
+        assert_eq!(step(5, 5, 1.0, 1.0).end(took), "answer: 5 in 3 s");
+        assert_eq!(step(5, 5, 0.0, 0.0).end(took), "answer: 5, all in the cache");
     }
 }

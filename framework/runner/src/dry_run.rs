@@ -4,12 +4,7 @@ use std::time::Instant;
 
 use bertillon::{CHUNK, Mode, suite::Suite};
 
-use crate::{
-    Options, PlanSummary, RunError,
-    cache::Cache,
-    plan::{ModelId, Plan},
-    run::cost_of_queries,
-};
+use crate::{Options, PlanSummary, RunError, cache::Cache, plan::Plan};
 
 /// Plans a suite without running it: a timed sample of the vanillas' forward passes gives the estimate.
 ///
@@ -41,17 +36,8 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
     }
     let (mut models, mut models_cached) = (0, 0);
     for model in plan.models() {
-        let key = plan.model_key(model);
-        let has_changes = model.variant.is_none() || cache.has_changes(key);
-        let mut missing = 0;
-        if !cache.has_answers(plan.pool_answers_key(key)) {
-            missing += plan.pool.len();
-        }
-        for &(bank, size) in &banks {
-            if !cache.has_answers(plan.bank_answers_key(key, bank)) {
-                missing += size;
-            }
-        }
+        let missing = plan.missing_answers(&cache, model, &banks);
+        let has_changes = model.variant.is_none() || cache.has_changes(plan.model_key(model));
         // Rejected and unchanged variants answer no crafted query and stay "missing" for ever; the run skips them.
         models += 1;
         if missing == 0 && has_changes {
@@ -59,7 +45,7 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
             continue;
         }
         answers_needed += missing as u64;
-        seconds += seconds_for(&plan, model, missing, speed[model.family]);
+        seconds += plan.cost(model, missing) * speed[model.family];
     }
     if crafted > 0 {
         cells.push(("owners craft queries".to_owned(), crafted, crafted_cached));
@@ -91,10 +77,6 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
         answers_needed,
         estimate_s: seconds / options.threads.max(1) as f64,
     })
-}
-
-fn seconds_for(plan: &Plan, model: ModelId, queries: usize, speed: f64) -> f64 {
-    cost_of_queries(plan, model, queries) * speed
 }
 
 /// Seconds that each vanilla takes for one image, from two chunks, the first of which warms up.

@@ -3,15 +3,19 @@
 
 use bertillon::{
     Answers, Error, Fingerprint, Owner, Peer, Queries, Rehearsal, Result as PluginResult, Stream,
+    results::Failure,
 };
 
 use crate::{
     RunError,
-    plan::PlannedFingerprint,
-    population::{self, cached},
-    run::Context,
+    context::Context,
+    plan::{Plan, PlannedFingerprint},
+    population,
     worker::{Interruptible, guarded},
 };
+
+/// Answers of rehearsals, `[fingerprint][owner][rehearsal]`.
+pub(crate) type Rehearsed = Vec<Vec<Vec<Result<Answers, String>>>>;
 
 /// What all owners of a fingerprint know: answers of every vanilla, and each owner's rehearsals.
 pub(crate) struct Known<'a> {
@@ -81,7 +85,7 @@ pub(crate) fn bank(
 ) -> Result<Result<Fingerprint, String>, RunError> {
     let size = fingerprint.bank.expect("only crafting fingerprints have banks");
     let key = context.plan.bank_key(fingerprint, family);
-    if let Some(bank) = cached(context.cache.fingerprint(key), context) {
+    if let Some(bank) = context.cached(context.cache.fingerprint(key)) {
         return Ok(Ok(bank));
     }
     let vanilla = &context.plan.families[family].vanilla.name;
@@ -154,4 +158,15 @@ pub(crate) fn rehearse(
         .iter()
         .map(|rehearsal| population::rehearsal_answers(context, family, rehearsal))
         .collect()
+}
+
+/// An enrolment that failed, for the report.
+pub(crate) fn failure(plan: &Plan, fingerprint: usize, owner: usize, reason: String) -> Failure {
+    let planned = &plan.fingerprints[fingerprint];
+    Failure {
+        step: "enrol".into(),
+        subject: format!("{} of {}", planned.name, plan.families[owner].vanilla.name),
+        plugin: Some(planned.recipe.plugin.clone()),
+        reason,
+    }
 }

@@ -12,10 +12,10 @@ use bertillon::{
 
 use crate::{
     RunError,
-    enrolment::{self, Known},
+    context::Context,
+    enrolment::{self, Known, Rehearsed},
     plan::{ModelId, Plan, PlannedFingerprint},
     population::{Bank, Outcome},
-    run::{Context, Rehearsed, enrolment_failure},
     worker::{for_each, guarded},
 };
 
@@ -73,11 +73,12 @@ pub(crate) fn judge(
     let plan = context.plan;
     let bench = bench(plan, outcomes)?;
     let banks: HashMap<_, _> = banks.iter().map(|b| ((b.fingerprint, b.owner), b)).collect();
-    let (owners, budgets) = (plan.families.len(), &plan.suite.evaluation.budgets);
+    let owners = plan.families.len();
     let cells: Vec<(usize, usize)> = (0..plan.fingerprints.len())
         .flat_map(|fingerprint| (0..owners).map(move |owner| (fingerprint, owner)))
         .collect();
-    context.progress.begin("distances and rates", (cells.len() + budgets.len()) as u64, 0);
+    let total = cells.len() as u64;
+    context.progress.begin("distances and rates", total, total as f64);
     let scores = for_each(context.workers, context.interrupt, &cells, |&(index, owner)| {
         let planned = &plan.fingerprints[index];
         let known = Known { vanillas, rehearsals: &rehearsals[index] };
@@ -87,7 +88,7 @@ pub(crate) fn judge(
                 .get(&(index, owner))
                 .map(|bank| guarded(|| score_crafted(context, planned, bank, &bench))),
         };
-        context.progress.advance(1);
+        context.progress.advance(1.0);
         Ok(scores)
     })?;
     let mut by_fingerprint: Vec<Vec<Option<OwnerScores>>> = Vec::new();
@@ -98,7 +99,7 @@ pub(crate) fn judge(
         let scores = match outcome {
             Some(Ok(scores)) => Some(scores),
             Some(Err(reason)) => {
-                failures.push(enrolment_failure(plan, index, owner, reason));
+                failures.push(enrolment::failure(plan, index, owner, reason));
                 None
             }
             None => None,

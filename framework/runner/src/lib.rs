@@ -1,6 +1,7 @@
 //! From a suite to results: plan, cache, execution.
 
 mod cache;
+mod context;
 mod dry_run;
 mod enrolment;
 mod judgement;
@@ -59,12 +60,12 @@ impl Interrupt {
 
 /// Hears how a run is getting on. Called from several threads.
 pub trait Progress: Sync {
-    /// A step begins; `total` units of work in it, `cached` of which the cache has.
-    fn begin(&self, step: &str, total: u64, cached: u64);
+    /// A step of so many cells begins; `work` is what they cost together, in any unit.
+    fn begin(&self, step: &str, cells: u64, work: f64);
     /// What a worker is doing now.
     fn working_on(&self, what: &str);
-    /// Units of work done.
-    fn advance(&self, units: u64);
+    /// A cell is done that cost `work`.
+    fn advance(&self, work: f64);
     /// The step ends.
     fn end(&self);
     /// Something the user should know.

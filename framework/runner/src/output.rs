@@ -18,9 +18,9 @@ use serde::Serialize;
 use crate::{
     Options, RunError,
     cache::write_whole,
+    context::Context,
     judgement::{Pairs, Scored},
     plan::Plan,
-    run::Context,
 };
 
 /// Makes the results folder and tries it, before anything is computed.

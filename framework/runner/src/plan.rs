@@ -5,7 +5,7 @@ mod check;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bertillon::{
-    Access, CHUNK, FingerprintMethod, InputSelector, Knowledge, ModelCollection, Needs, Pool,
+    Access, CHUNK, Cost, FingerprintMethod, InputSelector, Knowledge, ModelCollection, Needs, Pool,
     SOURCE_DIGEST, Split, Stream, Vanilla, VariantGenerator, Variation, suite::Suite,
 };
 
@@ -14,6 +14,7 @@ pub use check::with_plugin_mistakes;
 
 use crate::{
     Options, RunError,
+    cache::Cache,
     key::{Key, Recipe},
     plugins::PluginRecipe,
 };
@@ -150,6 +151,34 @@ impl Plan {
         (0..self.families.len())
             .flat_map(|family| variants().map(move |variant| ModelId { family, variant }))
             .collect()
+    }
+
+    /// Answers of a model that the cache lacks, to the pool and to banks of known key and size.
+    pub(crate) fn missing_answers(
+        &self,
+        cache: &Cache,
+        model: ModelId,
+        banks: &[(Key, usize)],
+    ) -> usize {
+        let key = self.model_key(model);
+        let lacks = |answers: Key, count: usize| if cache.has_answers(answers) { 0 } else { count };
+        let pool = lacks(self.pool_answers_key(key), self.pool.len());
+        pool + banks
+            .iter()
+            .map(|&(bank, size)| lacks(self.bank_answers_key(key, bank), size))
+            .sum::<usize>()
+    }
+
+    /// Forward passes of its vanilla that deriving a model and asking it `queries` images cost.
+    pub(crate) fn cost(&self, model: ModelId, queries: usize) -> f64 {
+        if queries == 0 {
+            return 0.0;
+        }
+        let cost = match model.variant {
+            None => Cost::default(),
+            Some(variant) => self.variants[variant].generator.cost(self.split.thief.len()),
+        };
+        cost.forwards_to_derive + cost.forwards_per_answer * queries as f64
     }
 
     /// `prune/conv/0.2 of lenet-a`, or the vanilla's name.

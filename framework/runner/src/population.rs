@@ -6,10 +6,10 @@ use bertillon::{Answers, Changes, Fingerprint, Images, LabelledImages, Model, Wo
 
 use crate::{
     RunError,
-    cache::{Cache, Found},
+    cache::Cache,
+    context::Context,
     key::Key,
     plan::{ModelId, PlannedVariant},
-    run::Context,
     worker::{Interruptible, guarded},
 };
 
@@ -35,18 +35,6 @@ pub(crate) struct Bank {
     pub(crate) content: Fingerprint,
 }
 
-/// Reads an object of the cache; a damaged one counts as missing, with a warning.
-pub(crate) fn cached<T>(found: Found<T>, context: &Context<'_>) -> Option<T> {
-    found.unwrap_or_else(|damaged| {
-        context.progress.warn(&format!(
-            "{} is damaged ({}); it is computed anew",
-            damaged.path.display(),
-            damaged.problem
-        ));
-        None
-    })
-}
-
 /// Asks each vanilla the pool.
 pub(crate) fn vanilla_answers(
     context: &Context<'_>,
@@ -54,7 +42,7 @@ pub(crate) fn vanilla_answers(
 ) -> Result<Result<Answers, String>, RunError> {
     let plan = context.plan;
     let key = plan.pool_answers_key(plan.families[family].key);
-    if let Some(answers) = cached(context.cache.answers(key), context) {
+    if let Some(answers) = context.cached(context.cache.answers(key)) {
         return Ok(Ok(answers));
     }
     context.progress.working_on(&plan.families[family].vanilla.name);
@@ -77,7 +65,7 @@ pub(crate) fn rehearsal_answers(
 ) -> Result<Result<Answers, String>, RunError> {
     let plan = context.plan;
     let key = plan.pool_answers_key(plan.derived_key(family, rehearsal, "rehearsal"));
-    if let Some(answers) = cached(context.cache.answers(key), context) {
+    if let Some(answers) = context.cached(context.cache.answers(key)) {
         return Ok(Ok(answers));
     }
     let answers = guarded(|| {
@@ -185,7 +173,7 @@ impl Suspect<'_> {
             return Ok(Ok(None));
         }
         let key = self.context.plan.model_key(self.model);
-        if let Some(changes) = cached(self.cache().changes(key), self.context) {
+        if let Some(changes) = self.context.cached(self.cache().changes(key)) {
             return Ok(Ok(Some(changes)));
         }
         if let Err(reason) = self.white_box() {
@@ -220,7 +208,7 @@ impl Suspect<'_> {
     }
 
     fn answers(&mut self, key: Key, images: &Images) -> Result<Result<Answers, String>, RunError> {
-        if let Some(answers) = cached(self.cache().answers(key), self.context) {
+        if let Some(answers) = self.context.cached(self.cache().answers(key)) {
             return Ok(Ok(answers));
         }
         let (access, device) = (self.context.plan.access, self.context.device);

@@ -2,70 +2,23 @@
 //! distances are judged.
 
 use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    collections::{BTreeMap, HashMap},
     time::Instant,
 };
 
-use bertillon::{Answers, Model, results::Failure, suite::Suite};
-use tch::Device;
+use bertillon::{Answers, results::Failure, suite::Suite};
 
 use crate::{
-    Finished, Interrupt, Options, Progress, RunError,
+    Finished, Options, Progress, RunError,
     cache::Cache,
-    enrolment::{self, Known},
+    context::Context,
+    enrolment::{self, Known, Rehearsed},
     judgement::{self, Judged},
+    key::Key,
     output,
     plan::{ModelId, Plan},
     population::{self, Bank, Outcome},
-    worker::{Interruptible, for_each},
 };
-
-/// What every cell of a run shares.
-pub(crate) struct Context<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) cache: &'a Cache,
-    pub(crate) device: Device,
-    pub(crate) interrupt: &'a Interrupt,
-    pub(crate) progress: &'a dyn Progress,
-    pub(crate) workers: &'a rayon::ThreadPool,
-    computed: AtomicU64,
-}
-
-impl Context<'_> {
-    /// A fresh copy of a vanilla.
-    pub(crate) fn load(&self, family: usize) -> bertillon::Result<Box<dyn Model>> {
-        Ok(Interruptible::wrap(self.plan.collection.load(family, self.device)?, self.interrupt))
-    }
-
-    pub(crate) fn count_answers(&self, answers: usize) {
-        self.computed.fetch_add(answers as u64, Ordering::Relaxed);
-    }
-
-    /// Whether a variant with these answers is accurate enough (Maho et al. 2022, eq. 1).
-    pub(crate) fn keeps(&self, variant: &Answers, vanilla: &Answers) -> bool {
-        let truth = &self.plan.pool.truth;
-        let ratio = variant.accuracy(truth) / vanilla.accuracy(truth);
-        ratio - 1.0 > -self.plan.suite.evaluation.max_accuracy_drop
-    }
-
-    /// Runs a step of the run with progress.
-    fn step<C: Sync, T: Send>(
-        &self,
-        name: &str,
-        cells: &[C],
-        work: impl Fn(&C) -> Result<T, RunError> + Sync,
-    ) -> Result<Vec<T>, RunError> {
-        self.progress.begin(name, cells.len() as u64, 0);
-        let done = for_each(self.workers, self.interrupt, cells, |cell| {
-            let result = work(cell)?;
-            self.progress.advance(1);
-            Ok(result)
-        });
-        self.progress.end();
-        done
-    }
-}
 
 /// Runs a suite and writes its results.
 ///
@@ -85,15 +38,7 @@ pub fn run(
         .num_threads(options.threads)
         .build()
         .map_err(|error| RunError::User(format!("{} threads: {error}", options.threads)))?;
-    let context = Context {
-        plan: &plan,
-        cache: &cache,
-        device: options.device,
-        interrupt: &options.interrupt,
-        progress,
-        workers: &workers,
-        computed: AtomicU64::new(0),
-    };
+    let context = Context::new(&plan, &cache, &workers, options, progress);
     let vanillas = ask_vanillas(&context)?;
     let rehearsals = rehearse(&context)?;
     let (banks, mut failures) = craft(&context, &vanillas, &rehearsals)?;
@@ -102,24 +47,18 @@ pub fn run(
     let judged = judgement::judge(&context, &vanillas, &rehearsals, &banks, &outcomes, failures)?;
     let Judged { results, pairs } = judged;
     output::write(&context, options, &results, &pairs, started.elapsed())?;
-    Ok(Finished {
-        results,
-        out: options.out.clone(),
-        computed: context.computed.load(Ordering::Relaxed),
-    })
+    Ok(Finished { results, out: options.out.clone(), computed: context.computed() })
 }
 
-type VanillaAnswers = Vec<Result<Answers, String>>;
-
-/// Answers of rehearsals, `[fingerprint][owner][rehearsal]`.
-pub(crate) type Rehearsed = Vec<Vec<VanillaAnswers>>;
-
-fn ask_vanillas(context: &Context<'_>) -> Result<VanillaAnswers, RunError> {
+fn ask_vanillas(context: &Context<'_>) -> Result<Vec<Result<Answers, String>>, RunError> {
     let plan = context.plan;
     let families: Vec<usize> = (0..plan.families.len()).collect();
-    let answers = context.step("vanillas answer the pool", &families, |&family| {
-        population::vanilla_answers(context, family)
-    })?;
+    let answers = context.step(
+        "vanillas answer the pool",
+        &families,
+        |_| 1.0,
+        |&family| population::vanilla_answers(context, family),
+    )?;
     let mut right = 0;
     for (family, answers) in plan.families.iter().zip(&answers) {
         let Ok(answers) = answers else { continue };
@@ -161,10 +100,12 @@ fn rehearse(context: &Context<'_>) -> Result<Rehearsed, RunError> {
         }
         let cells: Vec<usize> = (0..owners).collect();
         let step = format!("owners rehearse for {}", fingerprint.name);
-        all.push(
-            context
-                .step(&step, &cells, |&owner| enrolment::rehearse(context, fingerprint, owner))?,
-        );
+        all.push(context.step(
+            &step,
+            &cells,
+            |_| 1.0,
+            |&owner| enrolment::rehearse(context, fingerprint, owner),
+        )?);
     }
     Ok(all)
 }
@@ -183,10 +124,24 @@ fn craft(
     if cells.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let crafted = context.step("owners craft queries", &cells, |&(index, owner)| {
-        let known = Known { vanillas, rehearsals: &rehearsals[index] };
-        enrolment::bank(context, &plan.fingerprints[index], owner, &known)
-    })?;
+    let cost = |&(index, owner): &(usize, usize)| {
+        let fingerprint = &plan.fingerprints[index];
+        match context.cache.has_fingerprint(plan.bank_key(fingerprint, owner)) {
+            true => 0.0,
+            false => fingerprint.method.forwards_per_crafted_query(),
+        }
+    };
+    let costs: HashMap<(usize, usize), f64> = cells.iter().map(|c| (*c, cost(c))).collect();
+    let step = "owners craft queries";
+    let crafted = context.step(
+        step,
+        &cells,
+        |cell| costs[cell],
+        |&(index, owner)| {
+            let known = Known { vanillas, rehearsals: &rehearsals[index] };
+            enrolment::bank(context, &plan.fingerprints[index], owner, &known)
+        },
+    )?;
     let (mut banks, mut failures) = (Vec::new(), Vec::new());
     for (&(fingerprint, owner), outcome) in cells.iter().zip(crafted) {
         match outcome {
@@ -194,25 +149,10 @@ fn craft(
                 let key = plan.bank_key(&plan.fingerprints[fingerprint], owner);
                 banks.push(Bank { fingerprint, owner, key, content });
             }
-            Err(reason) => failures.push(enrolment_failure(plan, fingerprint, owner, reason)),
+            Err(reason) => failures.push(enrolment::failure(plan, fingerprint, owner, reason)),
         }
     }
     Ok((banks, failures))
-}
-
-pub(crate) fn enrolment_failure(
-    plan: &Plan,
-    fingerprint: usize,
-    owner: usize,
-    reason: String,
-) -> Failure {
-    let planned = &plan.fingerprints[fingerprint];
-    Failure {
-        step: "enrol".into(),
-        subject: format!("{} of {}", planned.name, plan.families[owner].vanilla.name),
-        plugin: Some(planned.recipe.plugin.clone()),
-        reason,
-    }
 }
 
 fn ask_everyone(
@@ -221,28 +161,23 @@ fn ask_everyone(
     banks: &[Bank],
 ) -> Result<Vec<Outcome>, RunError> {
     let plan = context.plan;
-    let mut cells: Vec<ModelId> = plan.models();
+    let asked: Vec<(Key, usize)> =
+        banks.iter().map(|bank| (bank.key, bank.content.queries.len())).collect();
+    let cost =
+        |model: ModelId| plan.cost(model, plan.missing_answers(context.cache, model, &asked));
+    let mut cells: Vec<(ModelId, f64)> =
+        plan.models().into_iter().map(|model| (model, cost(model))).collect();
     // The longest first, so that no thread is left with one at the end.
-    cells.sort_by(|a, b| cost(plan, *b, banks).total_cmp(&cost(plan, *a, banks)));
-    let mut outcomes = context.step("models are derived and answer", &cells, |&model| {
-        population::cell(context, model, vanillas, banks)
-    })?;
+    cells.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let step = "models are derived and answer";
+    let mut outcomes = context.step(
+        step,
+        &cells,
+        |&(_, cost)| cost,
+        |&(model, _)| population::cell(context, model, vanillas, banks),
+    )?;
     outcomes.sort_by_key(|outcome| (outcome.model.family, outcome.model.variant));
     Ok(outcomes)
-}
-
-/// Forward passes of one image that a model costs.
-pub(crate) fn cost(plan: &Plan, model: ModelId, banks: &[Bank]) -> f64 {
-    let crafted: usize = banks.iter().map(|bank| bank.content.queries.len()).sum();
-    cost_of_queries(plan, model, plan.pool.len() + crafted)
-}
-
-pub(crate) fn cost_of_queries(plan: &Plan, model: ModelId, queries: usize) -> f64 {
-    let cost = match model.variant {
-        None => bertillon::Cost::default(),
-        Some(variant) => plan.variants[variant].generator.cost(plan.split.thief.len()),
-    };
-    cost.forwards_to_derive + cost.forwards_per_answer * queries as f64
 }
 
 fn failures_of(plan: &Plan, outcomes: &[Outcome]) -> Vec<Failure> {

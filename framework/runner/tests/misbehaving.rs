@@ -7,18 +7,13 @@
     reason = "a test may stop at what it does not expect, and says what it skips"
 )]
 
-use std::{path::Path, sync::Mutex};
+mod harness;
 
 use bertillon::{
     Configure, Derived, Fingerprint, FingerprintMethod, Group, InputSelector, Model, Needs, Owner,
     Queries, Result, Stream, Suspects, VariantGenerator, Variation, Workbench, results::Results,
-    suite::Suite,
 };
-use bertillon_datasets as _;
-use bertillon_methods as _;
-use bertillon_runner::{Interrupt, Options, Progress, RunError, run};
-use bertillon_selectors as _;
-use bertillon_variants as _;
+use bertillon_runner::RunError;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -150,21 +145,7 @@ impl FingerprintMethod for Faulty {
 bertillon::register_variant!("faulty", Faulty);
 bertillon::register_method!("faulty", Faulty);
 
-#[derive(Default)]
-struct Quiet(Mutex<Vec<String>>);
-
-impl Progress for Quiet {
-    fn begin(&self, _: &str, _: u64, _: u64) {}
-    fn working_on(&self, _: &str) {}
-    fn advance(&self, _: u64) {}
-    fn end(&self) {}
-    fn warn(&self, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-}
-
 fn run_suite(variants: &str, fingerprints: &str) -> Result<(Results, tempfile::TempDir), RunError> {
-    tch::set_num_threads(1);
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
         r#"
@@ -186,16 +167,8 @@ fn run_suite(variants: &str, fingerprints: &str) -> Result<(Results, tempfile::T
         draws = 2
         "#
     );
-    let suite = Suite::parse(Path::new("misbehaving.toml"), &text, &[]).unwrap();
-    let options = Options {
-        out: folder.path().join("results"),
-        cache: folder.path().join("cache"),
-        device: tch::Device::Cpu,
-        threads: 2,
-        interrupt: Interrupt::default(),
-    };
-    let finished = run(&suite, &options, &Quiet::default())?;
-    Ok((finished.results, folder))
+    let results = harness::run(&text, &harness::options(folder.path()))?;
+    Ok((results, folder))
 }
 
 fn reasons(results: &Results) -> Vec<(&str, &str, &str)> {
@@ -257,24 +230,14 @@ fn a_broken_method_fails_its_own_cells() {
     }
 }
 
+const BARE: &str = "name = \"bare\"\n[data]\nsource = \"fashion-mnist\"\n[models]\nsource = \"zoo\"\n\
+                    [[fingerprints]]\nname = \"a\"\nmethod = \"fbi\"\nselector = \"random\"\n";
+
 #[test]
 fn a_single_family_is_refused_before_anything_runs() {
-    let suite = Suite::parse(
-        Path::new("one.toml"),
-        "name = \"one\"\n[data]\nsource = \"fashion-mnist\"\n[models]\nsource = \"zoo\"\nnames = [\"mlp-a\"]\n\
-         [[fingerprints]]\nname = \"a\"\nmethod = \"fbi\"\nselector = \"random\"\n",
-        &[],
-    )
-    .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        out: folder.path().join("results"),
-        cache: folder.path().join("cache"),
-        device: tch::Device::Cpu,
-        threads: 1,
-        interrupt: Interrupt::default(),
-    };
-    let error = run(&suite, &options, &Quiet::default()).unwrap_err();
+    let one = BARE.replace("\"zoo\"\n", "\"zoo\"\nnames = [\"mlp-a\"]\n");
+    let error = harness::run(&one, &harness::options(folder.path())).unwrap_err();
     let RunError::Suite(error) = error else { panic!("{error}") };
     assert_eq!(error.diagnostics[0].message, "no negatives");
     assert_eq!(&error.text[error.diagnostics[0].at.clone()], "\"zoo\"");
@@ -283,21 +246,8 @@ fn a_single_family_is_refused_before_anything_runs() {
 #[test]
 fn an_interrupted_run_leaves_no_results() {
     let folder = tempfile::tempdir().unwrap();
-    let suite = Suite::parse(
-        Path::new("stop.toml"),
-        "name = \"stop\"\n[data]\nsource = \"fashion-mnist\"\n[models]\nsource = \"zoo\"\n\
-         [[fingerprints]]\nname = \"a\"\nmethod = \"fbi\"\nselector = \"random\"\n",
-        &[],
-    )
-    .unwrap();
-    let options = Options {
-        out: folder.path().join("results"),
-        cache: folder.path().join("cache"),
-        device: tch::Device::Cpu,
-        threads: 1,
-        interrupt: Interrupt::default(),
-    };
+    let options = harness::options(folder.path());
     options.interrupt.set();
-    assert!(matches!(run(&suite, &options, &Quiet::default()), Err(RunError::Interrupted)));
+    assert!(matches!(harness::run(BARE, &options), Err(RunError::Interrupted)));
     assert!(!options.out.join("results.json").exists());
 }

@@ -10,7 +10,7 @@ use bertillon::{
 };
 
 use super::{Scored, suspect};
-use crate::{RunError, plan::Plan, population::Outcome, run::Context, worker::for_each};
+use crate::{RunError, context::Context, plan::Plan, population::Outcome, worker::for_each};
 
 /// Replicates of the bootstrap.
 const REPLICATES: usize = 2000;

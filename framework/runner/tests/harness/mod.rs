@@ -1,0 +1,38 @@
+//! Runs a suite given as text, without a command line.
+
+use std::path::Path;
+
+use bertillon::{results::Results, suite::Suite};
+use bertillon_datasets as _;
+use bertillon_methods as _;
+use bertillon_runner::{Interrupt, Options, Progress, RunError, run as run_plan};
+use bertillon_selectors as _;
+use bertillon_variants as _;
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn begin(&self, _: &str, _: u64, _: f64) {}
+    fn working_on(&self, _: &str) {}
+    fn advance(&self, _: f64) {}
+    fn end(&self) {}
+    fn warn(&self, _: &str) {}
+}
+
+/// Results and cache below `folder`, two threads.
+pub(crate) fn options(folder: &Path) -> Options {
+    Options {
+        out: folder.join("results"),
+        cache: folder.join("cache"),
+        device: tch::Device::Cpu,
+        threads: 2,
+        interrupt: Interrupt::default(),
+    }
+}
+
+/// Runs the suite `text`.
+pub(crate) fn run(text: &str, options: &Options) -> Result<Results, RunError> {
+    tch::set_num_threads(1);
+    let suite = Suite::parse(Path::new("suite.toml"), text, &[])?;
+    Ok(run_plan(&suite, options, &Quiet)?.results)
+}
