@@ -1,6 +1,6 @@
 //! Reports of a finished run, as pure functions of its `results.json`.
 //!
-//! [`terminal`] and [`markdown`] show the same tables: over all and per budget, as the paper's Tables II and III, and
+//! [`terminal()`] and [`markdown()`] show the same tables: over all and per budget, as the paper's Tables II and III, and
 //! per kind of variant, as its Table I. Nothing here runs or recomputes anything.
 
 mod document;

@@ -7,7 +7,7 @@ mod harness;
 use bertillon::results::Results;
 use bertillon_runner::RunError;
 
-/// Three families of a vanilla and two posterized variants each.
+/// Four families, two of one ancestry, of a vanilla and two posterized variants each.
 fn run(fingerprint: &str, evaluation: &str) -> Result<Results, RunError> {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
@@ -18,7 +18,7 @@ fn run(fingerprint: &str, evaluation: &str) -> Result<Results, RunError> {
         pool = 200
         [models]
         source = "zoo"
-        names = ["lenet-a", "lenet-b", "mlp-a"]
+        names = ["lenet-a", "lenet-b", "mlp-a", "vgg-a"]
         [[variants]]
         plugin = "posterize"
         grid = {{ bits = [6, 5] }}
@@ -49,21 +49,22 @@ fn refusal(outcome: Result<Results, RunError>) -> [String; 3] {
 
 #[test]
 fn every_pair_counts_when_nothing_is_left_out() {
-    assert_eq!(counts(&run("", "").unwrap()), (9, 18));
+    assert_eq!(counts(&run("", "").unwrap()), (12, 36));
 }
 
 #[test]
 fn strangers_are_the_families_that_an_owner_does_not_know() {
     let evaluation = "peers = [\"lenet-a\", \"lenet-b\"]\nnegatives = \"strangers\"";
-    // The owners of the LeNets know each other and not the MLP; its owner knows both.
-    assert_eq!(counts(&run("", evaluation).unwrap()), (9, 6));
+    // The owners of the LeNets know each other, two families of three models are strangers to each; the other two
+    // owners know both LeNets, and one family is a stranger to each.
+    assert_eq!(counts(&run("", evaluation).unwrap()), (12, 18));
 }
 
 #[test]
 fn a_rehearsed_variant_is_never_a_positive_and_its_group_is_told() {
     let rehearsals = "rehearsals = [{ plugin = \"posterize\", grid = { bits = [5] } }]";
     let results = run("delegate = \"middle\"", rehearsals).unwrap();
-    assert_eq!(counts(&results), (6, 18));
+    assert_eq!(counts(&results), (8, 36));
     assert_eq!(results.fingerprints[0].knowledge, ["labels", "rehearsals"]);
     let rows = &results.fingerprints[0].budgets[0].variations;
     let seen: Vec<(&str, Option<&str>, bool, usize)> = rows
@@ -73,9 +74,9 @@ fn a_rehearsed_variant_is_never_a_positive_and_its_group_is_told() {
     assert_eq!(
         seen,
         [
-            ("vanilla", None, false, 3),
-            ("posterize", None, true, 3),
-            ("posterize", Some("6"), true, 3),
+            ("vanilla", None, false, 4),
+            ("posterize", None, true, 4),
+            ("posterize", Some("6"), true, 4),
         ]
     );
 }
@@ -96,5 +97,5 @@ fn an_unknown_peer_is_marked() {
 fn thresholds_of_other_families_are_told_apart_from_pooled_ones() {
     let results = run("", "protocol = \"leave-one-family-out\"").unwrap();
     assert_eq!(results.evaluation.protocol, "leave-one-family-out");
-    assert_eq!(counts(&results), (9, 18));
+    assert_eq!(counts(&results), (12, 36));
 }
