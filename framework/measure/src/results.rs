@@ -105,11 +105,11 @@ pub struct FingerprintResult {
     pub access: String,
     /// What the owner uses: `white box`, `labels`, `peers`, `rehearsals`.
     pub knowledge: Vec<String>,
-    /// True pairs judged.
+    /// True pairs judged, at the budget where most are.
     pub positives: usize,
-    /// False pairs judged.
+    /// False pairs judged, at the budget where most are.
     pub negatives: usize,
-    /// Pairs lost to failed cells.
+    /// Pairs lost to failed cells, at the budget where most are.
     pub failed: usize,
     /// Cost of one owner's enrolment (largest budget).
     pub enrolment: Enrolment,

@@ -16,7 +16,7 @@ use crate::{
     enrolment::{self, Known, Rehearsed},
     plan::{ModelId, Plan, PlannedFingerprint},
     population::{Bank, Outcome},
-    worker::{for_each, guarded},
+    worker::{for_each, guarded, with_causes},
 };
 
 /// What judgement finds: the results and every distance behind them.
@@ -32,12 +32,14 @@ pub(crate) struct Pairs {
     pub(crate) scored: Vec<Scored>,
 }
 
-/// One fingerprint of the suite: which pairs are judged, and their distances `[budget][draw][owner x suspect]`.
+/// One fingerprint of the suite: which pairs are judged `[budget][owner x suspect]`, and their distances
+/// `[budget][draw][owner x suspect]`.
 pub(crate) struct Scored {
-    pub(crate) judged: Vec<bool>,
+    pub(crate) judged: Vec<Vec<bool>>,
     pub(crate) rehearsed: Vec<bool>,
     pub(crate) distances: Vec<Vec<Vec<f64>>>,
-    failed: usize,
+    /// Pairs lost to failed cells, by budget.
+    failed: Vec<usize>,
     queries: Vec<Vec<blake3::Hash>>,
     overlap: Vec<Option<f64>>,
     notes: Vec<Note>,
@@ -47,12 +49,17 @@ pub(crate) struct Scored {
 
 /// What one owner's fingerprints say of all suspects.
 struct OwnerScores {
-    /// `[budget][draw][suspect]`.
-    distances: Vec<Vec<Vec<f64>>>,
-    /// `[budget][draw]`.
-    queries: Vec<Vec<blake3::Hash>>,
-    overlap: Vec<Option<f64>>,
+    /// By budget; the reason where she could not be enrolled with so many queries.
+    budgets: Vec<Result<BudgetScores, String>>,
     notes: Vec<(String, f64)>,
+}
+
+/// The same at one budget, by draw.
+struct BudgetScores {
+    /// `[draw][suspect]`.
+    distances: Vec<Vec<f64>>,
+    queries: Vec<blake3::Hash>,
+    overlap: Option<f64>,
 }
 
 /// Suspects that pass the filter, and tables of their answers.
@@ -97,7 +104,17 @@ pub(crate) fn judge(
             by_fingerprint.push(Vec::new());
         }
         let scores = match outcome {
-            Some(Ok(scores)) => Some(scores),
+            Some(Ok(scores)) => {
+                let refused = scores.budgets.iter().filter_map(|scores| scores.as_ref().err());
+                let mut refused: Vec<String> = refused.cloned().collect();
+                refused.dedup();
+                failures.extend(
+                    refused
+                        .into_iter()
+                        .map(|reason| enrolment::failure(plan, index, owner, reason)),
+                );
+                Some(scores)
+            }
             Some(Err(reason)) => {
                 failures.push(enrolment::failure(plan, index, owner, reason));
                 None
@@ -157,7 +174,7 @@ fn score_benign(
 ) -> bertillon::Result<OwnerScores> {
     let owner_view: Owner = enrolment::owner(context, planned, owner, known)?;
     let mut notes = Vec::new();
-    let scores = score(
+    let budgets = score(
         context,
         planned,
         |budget, draw| {
@@ -168,8 +185,8 @@ fn score_benign(
             Ok((fingerprint, rows))
         },
         &bench.pool,
-    )?;
-    Ok(OwnerScores { notes, ..scores })
+    );
+    Ok(OwnerScores { budgets, notes })
 }
 
 fn score_crafted(
@@ -192,7 +209,7 @@ fn score_crafted(
         })
         .collect();
     let table = AnswerTable::from_models(&columns)?;
-    let scores = score(
+    let budgets = score(
         context,
         planned,
         |budget, draw| {
@@ -202,8 +219,8 @@ fn score_crafted(
             Ok((bank.content.sample(&rows), rows))
         },
         &table,
-    )?;
-    Ok(OwnerScores { notes: bank.content.notes.clone(), ..scores })
+    );
+    Ok(OwnerScores { budgets, notes: bank.content.notes.clone() })
 }
 
 /// Distances at every budget and draw; `enrol` gives a fingerprint and the row of `table` of each of its queries.
@@ -212,18 +229,12 @@ fn score(
     planned: &PlannedFingerprint,
     mut enrol: impl FnMut(usize, usize) -> bertillon::Result<(Fingerprint, Vec<u32>)>,
     table: &AnswerTable,
-) -> bertillon::Result<OwnerScores> {
+) -> Vec<Result<BudgetScores, String>> {
     let evaluation = &context.plan.suite.evaluation;
-    let mut scores = OwnerScores {
-        distances: Vec::new(),
-        queries: Vec::new(),
-        overlap: Vec::new(),
-        notes: Vec::new(),
-    };
-    for budget in &evaluation.budgets {
-        let (mut distances, mut digests, mut sets) = (Vec::new(), Vec::new(), Vec::new());
+    let mut at_budget = |budget: usize| -> bertillon::Result<BudgetScores> {
+        let (mut distances, mut queries, mut sets) = (Vec::new(), Vec::new(), Vec::new());
         for draw in 0..evaluation.draws {
-            let (fingerprint, rows) = enrol(budget.value, draw)?;
+            let (fingerprint, rows) = enrol(budget, draw)?;
             let suspects = Suspects::new(table, &rows, planned.needs.access.ranks());
             let mut out = vec![f64::INFINITY; suspects.len()];
             planned.method.distances(&fingerprint, &suspects, &mut out)?;
@@ -231,14 +242,12 @@ fn score(
                 return Err(bertillon::Error::Refused("a distance is NaN".to_owned()));
             }
             distances.push(out);
-            digests.push(digest(&fingerprint));
+            queries.push(digest(&fingerprint));
             sets.push(rows);
         }
-        scores.distances.push(distances);
-        scores.queries.push(digests);
-        scores.overlap.push(overlap(&sets));
-    }
-    Ok(scores)
+        Ok(BudgetScores { distances, queries, overlap: overlap(&sets) })
+    };
+    evaluation.budgets.iter().map(|b| at_budget(b.value).map_err(|e| with_causes(&e))).collect()
 }
 
 fn digest(fingerprint: &Fingerprint) -> blake3::Hash {
@@ -281,8 +290,10 @@ fn assemble(
     let groups: Vec<String> =
         planned.rehearsals.iter().map(|r| r.variation.group.to_string()).collect();
     let strangers_only = plan.suite.evaluation.negatives == Negatives::Strangers;
-    let mut judged = vec![false; owners.len() * columns];
-    let mut failed = 0;
+    let budgets = plan.suite.evaluation.budgets.len();
+    let draws = plan.suite.evaluation.draws;
+    let mut judged = vec![vec![false; owners.len() * columns]; budgets];
+    let mut failed = vec![0; budgets];
     for (owner, scores) in owners.iter().enumerate() {
         for (column, outcome) in bench.kept.iter().enumerate() {
             let suspect = outcome.model;
@@ -293,12 +304,13 @@ fn assemble(
             };
             let answered =
                 planned.bank.is_none() || matches!(outcome.banks.get(&(index, owner)), Some(Ok(_)));
-            judged[owner * columns + column] = counts && answered && scores.is_some();
-            failed += usize::from(counts && !(answered && scores.is_some()));
+            for budget in 0..budgets {
+                let scored = scores.as_ref().is_some_and(|scores| scores.budgets[budget].is_ok());
+                judged[budget][owner * columns + column] = counts && answered && scored;
+                failed[budget] += usize::from(counts && !(answered && scored));
+            }
         }
     }
-    let budgets = plan.suite.evaluation.budgets.len();
-    let draws = plan.suite.evaluation.draws;
     let mut distances = vec![vec![vec![f64::INFINITY; owners.len() * columns]; draws]; budgets];
     let mut queries = vec![vec![blake3::Hasher::new(); draws]; budgets];
     let mut overlaps = vec![Vec::new(); budgets];
@@ -306,13 +318,14 @@ fn assemble(
     let mut order: Vec<String> = Vec::new();
     for (owner, scores) in owners.iter().enumerate() {
         let Some(scores) = scores else { continue };
-        for budget in 0..budgets {
+        for (budget, scores) in scores.budgets.iter().enumerate() {
+            let Ok(scores) = scores else { continue };
             for draw in 0..draws {
                 distances[budget][draw][owner * columns..(owner + 1) * columns]
-                    .copy_from_slice(&scores.distances[budget][draw]);
-                queries[budget][draw].update(scores.queries[budget][draw].as_bytes());
+                    .copy_from_slice(&scores.distances[draw]);
+                queries[budget][draw].update(scores.queries[draw].as_bytes());
             }
-            overlaps[budget].extend(scores.overlap[budget]);
+            overlaps[budget].extend(scores.overlap);
         }
         for (name, value) in &scores.notes {
             if !notes.contains_key(name) {

@@ -164,7 +164,7 @@ fn write_group<W: std::io::Write + Send>(
     let rows: Vec<Row> = (0..draws.len())
         .flat_map(|draw| (0..owners).map(move |owner| (draw, owner)))
         .flat_map(|(draw, owner)| (0..columns).map(move |suspect| Row { draw, owner, suspect }))
-        .filter(|row| scored.judged[row.owner * columns + row.suspect])
+        .filter(|row| scored.judged[budget][row.owner * columns + row.suspect])
         .collect();
     let text = |value: &str| ByteArray::from(value.as_bytes().to_vec());
     let family_names: Vec<ByteArray> =

@@ -71,7 +71,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> bertillon::Result<T>) -> Result<
 }
 
 /// An error with its causes, on one line: libtorch appends its C++ frames to what it says.
-fn with_causes(error: &bertillon::Error) -> String {
+pub(crate) fn with_causes(error: &bertillon::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

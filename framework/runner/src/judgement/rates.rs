@@ -46,7 +46,7 @@ pub(super) fn fingerprints(
         let case = Case {
             suspects: &suspects,
             ancestry: &plan.ancestry,
-            judged: &scored.judged,
+            judged: &scored.judged[budget],
             draws: &scored.distances[budget],
         };
         Ok(evaluation::evaluate(&case, &settings))
@@ -63,7 +63,7 @@ pub(super) fn fingerprints(
             knowledge: planned.knowledge.words().into_iter().map(str::to_owned).collect(),
             positives: 0,
             negatives: 0,
-            failed: scored.failed,
+            failed: scored.failed.iter().copied().max().unwrap_or_default(),
             enrolment: Enrolment {
                 forwards: scored.forwards,
                 gradients: scored.gradients,
@@ -75,9 +75,14 @@ pub(super) fn fingerprints(
             let queries = evaluation.budgets[budget].value;
             match outcome {
                 Ok(found) => {
-                    (result.positives, result.negatives) = (found.positives, found.negatives);
+                    result.positives = result.positives.max(found.positives);
+                    result.negatives = result.negatives.max(found.negatives);
                     for warning in &found.warnings {
                         warnings.add(warning.cause(), &planned.name, queries, warning.figure());
+                    }
+                    if scored.failed[budget] > 0 {
+                        let lost = Some(scored.failed[budget].to_string());
+                        warnings.add("pairs lost to failed cells", &planned.name, queries, lost);
                     }
                     if evaluation.draws > 1 && scored.overlap[budget] == Some(1.0) {
                         warnings.add(SAME_QUERIES, &planned.name, queries, None);
