@@ -8,7 +8,9 @@
 
 use std::path::{Path, PathBuf};
 
-use bertillon::{Configure, Error, ImageSource, Images, LabelledImages, Result, Split, Stream};
+use bertillon::{
+    Configure, Error, ImageSource, Images, LabelledImages, Pool, Result, Split, Stream,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -121,10 +123,11 @@ fn split(all: &LabelledImages, pool: Option<usize>, digest: String) -> Result<Sp
         );
         return Err(Error::parameter("pool", wanted, problem));
     }
+    let pool = gather(all, &candidates[..wanted]);
     Ok(Split {
         classes: CLASSES.map(str::to_owned).to_vec(),
-        pool: gather(all, &candidates[..wanted]),
-        thief: gather(all, thief),
+        pool: Pool { images: Some(pool.images), truth: pool.labels, classes: CLASSES.len() },
+        thief: Some(gather(all, thief)),
         digest,
     })
 }
@@ -162,30 +165,31 @@ mod tests {
     fn pool_and_thief_share_no_image_and_leave_none_out() {
         let split = load(Some(5_000)).unwrap();
         let all = shipped().unwrap();
-        let items = |part: &LabelledImages| -> Vec<(Vec<u8>, u16)> {
-            (0..part.len()).map(|i| (part.images.image(i).to_vec(), part.labels[i])).collect()
+        let items = |images: &Images, labels: &[u16]| -> Vec<(Vec<u8>, u16)> {
+            labels.iter().enumerate().map(|(i, &label)| (images.image(i).to_vec(), label)).collect()
         };
-        let mut halves = items(&split.pool);
-        halves.extend(items(&split.thief));
-        let mut expected = items(&all);
+        let (pool, thief) = (split.pool, split.thief.unwrap());
+        let mut halves = items(&pool.images.unwrap(), &pool.truth);
+        halves.extend(items(&thief.images, &thief.labels));
+        let mut expected = items(&all.images, &all.labels);
         halves.sort();
         expected.sort();
         assert!(halves == expected);
-        assert_eq!((split.pool.len(), split.thief.len()), (5_000, 5_000));
+        assert_eq!((pool.truth.len(), thief.len()), (5_000, 5_000));
     }
 
     #[test]
     fn a_smaller_pool_is_a_prefix_and_two_thousand_the_default() {
         let (small, large) = (load(Some(300)).unwrap(), load(None).unwrap());
         assert_eq!(large.pool.len(), 2_000);
-        assert_eq!(small.pool.labels[..], large.pool.labels[..300]);
+        assert_eq!(small.pool.truth[..], large.pool.truth[..300]);
         assert_eq!(small.thief, large.thief);
         assert_eq!(small.digest, large.digest);
     }
 
     #[test]
     fn the_rule_of_the_split_stays_what_it_was() {
-        let labels = load(Some(8)).unwrap().pool.labels;
+        let labels = load(Some(8)).unwrap().pool.truth;
         assert_eq!(labels[..], [5, 8, 0, 2, 7, 9, 5, 9]);
     }
 

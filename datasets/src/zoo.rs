@@ -134,7 +134,7 @@ impl WeightFile {
             name: self.member.name(),
             ancestry: self.member.architecture.name.to_owned(),
             digest: blake3::hash(&self.bytes).to_hex().to_string(),
-            input: INPUT,
+            input: Some(INPUT),
             classes: CLASSES,
         }
     }

@@ -81,12 +81,13 @@ fn rates(criterion: &mut Criterion) {
 fn answering(criterion: &mut Criterion) {
     tch::set_num_threads(1);
     let split = images(640).expect("the shipped images");
+    let pool = split.pool.images().expect("Fashion-MNIST has images");
     let mut group = criterion.benchmark_group("answers, one thread");
     group.sample_size(10).throughput(Throughput::Elements(640));
     for name in ["lenet-a", "vgg-a", "resnet-a", "mobilenet-a", "mlp-a"] {
         let model = vanilla(name).expect("it is in the zoo");
         group.bench_function(name, |bencher| {
-            bencher.iter(|| answer(model.as_ref(), &split.pool.images, Access::Top1, Device::Cpu));
+            bencher.iter(|| answer(model.as_ref(), pool, Access::Top1, Device::Cpu));
         });
     }
 }
@@ -94,6 +95,7 @@ fn answering(criterion: &mut Criterion) {
 fn deriving(criterion: &mut Criterion) {
     tch::set_num_threads(1);
     let split = images(640).expect("the shipped images");
+    let pool = split.pool.images().expect("Fashion-MNIST has images");
     let mut group = criterion.benchmark_group("derive resnet-a and answer 640 images, one thread");
     group.sample_size(10).throughput(Throughput::Elements(640));
     for (name, parameters) in [
@@ -107,13 +109,13 @@ fn deriving(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut workbench = Workbench {
-                    images: split.thief.clone(),
+                    images: split.thief.clone().expect("Fashion-MNIST has a thief's half"),
                     device: Device::Cpu,
                     stream: Stream::named(1, ["speed"]),
                 };
                 let copy = vanilla("resnet-a").expect("it is in the zoo");
                 let derived = generator.derive(copy, &mut workbench).expect("derivable");
-                answer(derived.model.as_ref(), &split.pool.images, Access::Top1, Device::Cpu)
+                answer(derived.model.as_ref(), pool, Access::Top1, Device::Cpu)
             });
         });
     }

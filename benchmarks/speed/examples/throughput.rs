@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         let model = vanilla(name)?;
         let time = || -> Result<f64> {
             let start = Instant::now();
-            answer(model.as_ref(), &split.pool.images, Access::Top1, Device::Cpu)?;
+            answer(model.as_ref(), split.pool.images()?, Access::Top1, Device::Cpu)?;
             Ok(start.elapsed().as_secs_f64())
         };
         time()?;

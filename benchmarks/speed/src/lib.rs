@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bertillon::{
-    Access, FingerprintMethod, InputSelector, Model, ModelCollection, Owner, Pool, Result, Split,
+    Access, FingerprintMethod, InputSelector, Model, ModelCollection, Owner, Result, Split,
     VariantGenerator, answer,
     registry::{self, Builder, PluginKind},
 };
@@ -76,16 +76,12 @@ pub fn vanilla(name: &str) -> Result<Box<dyn Model>> {
 /// When the vanilla can't answer.
 pub fn owner(name: &str, split: &Split) -> Result<Owner> {
     let model = vanilla(name)?;
-    let answers = answer(model.as_ref(), &split.pool.images, Access::Top1, Device::Cpu)?;
+    let answers = answer(model.as_ref(), split.pool.images()?, Access::Top1, Device::Cpu)?;
     Ok(Owner {
         name: name.to_owned(),
         model: Some(model),
         answers,
-        pool: Arc::new(Pool {
-            images: Some(split.pool.images.clone()),
-            truth: split.pool.labels.clone(),
-            classes: split.classes.len(),
-        }),
+        pool: Arc::new(split.pool.clone()),
         peers: Vec::new(),
         rehearsals: Vec::new(),
         device: Device::Cpu,

@@ -1,10 +1,10 @@
 //! Where images and vanillas come from.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use tch::Device;
 
-use crate::{Error, ImageShape, Images, Model, Result};
+use crate::{Answers, Error, ImageShape, Images, Model, Pool, Result, Variation};
 
 /// Images with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub struct Split {
     /// Names of the classes, in the order of the labels.
     pub classes: Vec<String>,
     /// The pool of benign queries.
-    pub pool: LabelledImages,
-    /// The thief's images.
-    pub thief: LabelledImages,
+    pub pool: Pool,
+    /// The thief's images; none where only answers were recorded.
+    pub thief: Option<LabelledImages>,
     /// Digest of the files that all of it was read from, and of the rule of the split.
     pub digest: String,
 }
@@ -59,10 +59,23 @@ pub struct Vanilla {
     pub ancestry: String,
     /// Digest of its weights.
     pub digest: String,
-    /// Images it takes.
-    pub input: ImageShape,
+    /// Images it takes; none where only its answers were recorded.
+    pub input: Option<ImageShape>,
     /// Number of classes.
     pub classes: usize,
+}
+
+/// Answers that a model gave once, kept in place of the model.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Its vanilla: an index into [`ModelCollection::vanillas`].
+    pub family: usize,
+    /// How it was derived; none for the vanilla itself.
+    pub variation: Option<Variation>,
+    /// Its answers on the images, as many ranks for every model of the collection.
+    pub answers: Answers,
+    /// Digest of the answers.
+    pub digest: String,
 }
 
 /// A collection of vanillas.
@@ -73,8 +86,18 @@ pub trait ModelCollection: Send + Sync {
     /// Loads one by its index in [`vanillas`](Self::vanillas), its weights on `device`.
     ///
     /// # Errors
-    /// When its file is missing, truncated or not what the collection says.
+    /// When its file is missing, truncated or not what the collection says, or only answers were recorded.
     fn load(&self, index: usize, device: Device) -> Result<Box<dyn Model>>;
+
+    /// Reads what was recorded in place of models: each vanilla once, then its variants, in a fixed order; none for a
+    /// collection whose models can be asked. `scratch` is a folder in which a faster copy may be kept from run to run.
+    ///
+    /// # Errors
+    /// When a file is missing, broken or at odds with the others.
+    fn recorded(&self, scratch: &Path) -> Result<Option<Vec<Recorded>>> {
+        let _ = scratch;
+        Ok(None)
+    }
 }
 
 impl dyn ModelCollection + '_ {

@@ -26,7 +26,7 @@ pub const SOURCE_DIGEST: &str = env!("BERTILLON_CORE_DIGEST");
 
 pub use answering::{CHUNK, answer, labels};
 pub use bertillon_measure::*;
-pub use collection::{ImageSource, LabelledImages, ModelCollection, Split, Vanilla};
+pub use collection::{ImageSource, LabelledImages, ModelCollection, Recorded, Split, Vanilla};
 pub use error::{Error, Result};
 pub use images::{ImageShape, Images};
 #[doc(hidden)]

@@ -7,7 +7,7 @@ use tch::Device;
 use crate::{Answers, Error, Images, Model, Result, Variation};
 
 /// Images with labels from which benign queries are drawn.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
     /// The images; none when only answers were recorded.
     pub images: Option<Images>,
@@ -26,6 +26,16 @@ impl Pool {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.truth.is_empty()
+    }
+
+    /// The images themselves.
+    ///
+    /// # Errors
+    /// When only answers were recorded.
+    pub fn images(&self) -> Result<&Images> {
+        self.images.as_ref().ok_or_else(|| {
+            Error::Refused("there are recorded answers only, no images to ask".to_owned())
+        })
     }
 }
 
