@@ -48,6 +48,7 @@ const RULE: (u64, &str) = (1708, "fashion-mnist split 1: halves");
 pub struct Parameters {
     /// Folder with `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, as they are or with `.gz`; the files
     /// that ship with bertillon where it is left out.
+    #[schemars(extend("format" = "path"))]
     pub path: Option<PathBuf>,
 }
 

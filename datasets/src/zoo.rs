@@ -60,6 +60,7 @@ pub struct Parameters {
     /// come in the zoo's order, whatever the order here.
     pub names: Vec<String>,
     /// Folder with other weights, `NAME.safetensors` each; those that ship where it is left out.
+    #[schemars(extend("format" = "path"))]
     pub path: Option<PathBuf>,
 }
 

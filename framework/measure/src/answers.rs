@@ -111,6 +111,14 @@ impl Answers {
         Self { labels: labels.into(), ranks: self.ranks }
     }
 
+    /// The answers to the first `count` queries.
+    ///
+    /// # Panics
+    /// When `count` exceeds [`len`](Self::len).
+    pub fn first(&self, count: usize) -> Self {
+        Self { labels: self.labels[..count * self.ranks].into(), ranks: self.ranks }
+    }
+
     /// The same answers as a black box with less access would give them.
     ///
     /// # Errors

@@ -16,7 +16,10 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
     let mut answers_needed = 0;
     let mut seconds = 0.0;
     let mut cells = Vec::new();
-    let speed = seconds_per_image(&plan, options)?;
+    let speed = match plan.recorded {
+        Some(_) => vec![0.0; plan.families.len()],
+        None => seconds_per_image(&plan, options)?,
+    };
 
     let (mut crafted, mut crafted_cached) = (0, 0);
     let mut banks = Vec::new();
@@ -36,6 +39,11 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
     }
     let (mut models, mut models_cached) = (0, 0);
     for model in plan.models() {
+        if plan.recorded.is_some() {
+            models += 1;
+            models_cached += 1;
+            continue;
+        }
         let missing = plan.missing_answers(&cache, model, &banks);
         let has_changes = model.variant.is_none() || cache.has_changes(plan.model_key(model));
         // Rejected and unchanged variants answer no crafted query and stay "missing" for ever; the run skips them.
@@ -82,8 +90,8 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
 /// Seconds that each vanilla takes for one image, from two chunks, the first of which warms up.
 fn seconds_per_image(plan: &Plan, options: &Options) -> Result<Vec<f64>, RunError> {
     let user = |error: bertillon::Error| RunError::User(error.to_string());
-    let rows = plan.split.pool.len().min(CHUNK);
-    let batch = plan.split.pool.images.to_tensor(0..rows, options.device);
+    let rows = plan.pool.len().min(CHUNK);
+    let batch = plan.pool.images().map_err(user)?.to_tensor(0..rows, options.device);
     (0..plan.families.len())
         .map(|family| {
             let model = plan.collection.load(family, options.device).map_err(user)?;

@@ -262,16 +262,16 @@ fn digest(fingerprint: &Fingerprint) -> blake3::Hash {
 }
 
 /// Mean share of queries that two draws have in common.
+///
+/// A query that `c` draws ask is common to `c (c - 1) / 2` pairs of them.
 fn overlap(sets: &[Vec<u32>]) -> Option<f64> {
-    let sets: Vec<std::collections::BTreeSet<u32>> =
-        sets.iter().map(|rows| rows.iter().copied().collect()).collect();
-    let mut shares = Vec::new();
-    for (i, a) in sets.iter().enumerate() {
-        for b in &sets[..i] {
-            shares.push(a.intersection(b).count() as f64 / a.len().max(1) as f64);
-        }
-    }
-    mean(&shares)
+    let longest = sets.iter().map(Vec::len).max().filter(|&length| length > 0)?;
+    let mut asked = sets.concat();
+    asked.sort_unstable();
+    let common: usize =
+        asked.chunk_by(|a, b| a == b).map(|same| same.len() * (same.len() - 1) / 2).sum();
+    let pairs = sets.len() * (sets.len() - 1) / 2;
+    (pairs > 0).then(|| common as f64 / (pairs * longest) as f64)
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

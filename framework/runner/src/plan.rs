@@ -1,16 +1,19 @@
 //! The plan of a run: every model, fingerprint and cell, with its key, before anything is computed.
 
 mod check;
+mod recorded;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bertillon::{
-    Access, CHUNK, Cost, FingerprintMethod, InputSelector, Knowledge, ModelCollection, Needs, Pool,
-    SOURCE_DIGEST, Split, Stream, Vanilla, VariantGenerator, Variation, suite::Suite,
+    Access, CHUNK, Cost, FingerprintMethod, InputSelector, Knowledge, LabelledImages,
+    ModelCollection, Needs, Pool, SOURCE_DIGEST, Stream, Vanilla, VariantGenerator, Variation,
+    suite::Suite,
 };
 
 use check::Checker;
 pub use check::with_plugin_mistakes;
+pub(crate) use recorded::RecordedModels;
 
 use crate::{
     Options, RunError,
@@ -25,9 +28,13 @@ const STORED_RANKS: usize = 5;
 /// A suite with all its plugins built and all its keys known.
 pub(crate) struct Plan {
     pub(crate) suite: Suite,
-    pub(crate) split: Split,
+    /// Digest of the images or labels.
+    pub(crate) data_digest: String,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) thief: Option<LabelledImages>,
     pub(crate) collection: Box<dyn ModelCollection>,
+    /// Answers recorded in place of models.
+    pub(crate) recorded: Option<RecordedModels>,
     pub(crate) families: Vec<Family>,
     pub(crate) variants: Vec<PlannedVariant>,
     pub(crate) fingerprints: Vec<PlannedFingerprint>,
@@ -48,9 +55,15 @@ pub(crate) struct Family {
 
 /// One point of the grid of variants.
 pub(crate) struct PlannedVariant {
+    pub(crate) variation: Variation,
+    /// What derives it; none where its answers were recorded.
+    pub(crate) derivation: Option<Derivation>,
+}
+
+/// A variant generator with its part of the keys.
+pub(crate) struct Derivation {
     pub(crate) generator: Box<dyn VariantGenerator>,
     pub(crate) recipe: PluginRecipe,
-    pub(crate) variation: Variation,
 }
 
 /// One fingerprint of the suite.
@@ -70,7 +83,7 @@ pub(crate) struct PlannedFingerprint {
 }
 
 /// A model of the population: a vanilla (`variant` none) or one of its variants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ModelId {
     pub(crate) family: usize,
     pub(crate) variant: Option<usize>,
@@ -88,7 +101,11 @@ impl Plan {
         let split = parts.images.load(pool_size).map_err(user)?;
         let collection = parts.models;
         let vanillas = collection.vanillas();
-        checker.check(&split, vanillas, &parts.variants, &parts.fingerprints);
+        let recorded = collection.recorded(&options.cache).map_err(user)?;
+        let recorded = recorded
+            .map(|models| RecordedModels::new(models, vanillas, suite, split.pool.len()))
+            .transpose()?;
+        checker.check(&split, vanillas, &parts.variants, &parts.fingerprints, recorded.as_ref());
         if checker.complains() {
             return Err(checker.into_error());
         }
@@ -106,11 +123,6 @@ impl Plan {
                 Family { vanilla: vanilla.clone(), key: recipe.text(&vanilla.digest).finish() }
             })
             .collect();
-        let pool = Arc::new(Pool {
-            images: Some(split.pool.images.clone()),
-            truth: split.pool.labels.clone(),
-            classes: split.classes.len(),
-        });
         let mut fingerprints = Vec::new();
         for (parsed, given) in parts.fingerprints.into_iter().zip(&suite.fingerprints) {
             fingerprints.push(checker.fingerprint(parsed, given, vanillas));
@@ -119,7 +131,10 @@ impl Plan {
             return Err(checker.into_error());
         }
         let needed = fingerprints.iter().map(|f| f.needs.access.ranks()).max().unwrap_or(1);
-        let ranks = needed.max(STORED_RANKS.min(split.classes.len()));
+        let ranks = match &recorded {
+            Some(recorded) => recorded.ranks(),
+            None => needed.max(STORED_RANKS.min(split.classes.len())),
+        };
         let mut groups = BTreeMap::new();
         let ancestry = vanillas
             .iter()
@@ -133,11 +148,16 @@ impl Plan {
             suite: suite.clone(),
             pool_key: images.clone().text("pool").number(split.pool.len()).finish(),
             thief_key: images.text("thief").finish(),
-            pool,
-            split,
+            data_digest: split.digest,
+            pool: Arc::new(split.pool),
+            thief: split.thief,
             families,
             collection,
-            variants: parts.variants,
+            variants: match &recorded {
+                Some(recorded) => recorded.variations().map(PlannedVariant::recorded).collect(),
+                None => parts.variants,
+            },
+            recorded,
             fingerprints,
             access: Access::TopK(ranks),
             ancestry,
@@ -147,6 +167,9 @@ impl Plan {
 
     /// Every model, family by family, the vanilla first.
     pub(crate) fn models(&self) -> Vec<ModelId> {
+        if let Some(recorded) = &self.recorded {
+            return recorded.models().to_vec();
+        }
         let variants = || std::iter::once(None).chain((0..self.variants.len()).map(Some));
         (0..self.families.len())
             .flat_map(|family| variants().map(move |variant| ModelId { family, variant }))
@@ -174,9 +197,11 @@ impl Plan {
         if queries == 0 {
             return 0.0;
         }
-        let cost = match model.variant {
-            None => Cost::default(),
-            Some(variant) => self.variants[variant].generator.cost(self.split.thief.len()),
+        let derivation =
+            model.variant.and_then(|variant| self.variants[variant].derivation.as_ref());
+        let cost = match (derivation, &self.thief) {
+            (Some(derivation), Some(thief)) => derivation.generator.cost(thief.len()),
+            _ => Cost::default(),
         };
         cost.forwards_to_derive + cost.forwards_per_answer * queries as f64
     }
@@ -200,8 +225,11 @@ impl Plan {
     /// Key of what `role` (a thief's variant, an owner's rehearsal) derives from a vanilla.
     pub(crate) fn derived_key(&self, family: usize, variant: &PlannedVariant, role: &str) -> Key {
         let stream = self.derivation_stream(family, variant, role);
-        let recipe = self.base.clone().text("derived").key(self.families[family].key);
-        variant.recipe.add_to(recipe).bytes(&stream.key()).key(self.thief_key).finish()
+        let mut recipe = self.base.clone().text("derived").key(self.families[family].key);
+        if let Some(derivation) = &variant.derivation {
+            recipe = derivation.recipe.add_to(recipe);
+        }
+        recipe.bytes(&stream.key()).key(self.thief_key).finish()
     }
 
     pub(crate) fn derivation_stream(
@@ -262,6 +290,17 @@ impl Plan {
     /// Fingerprints whose queries are crafted, with their index.
     pub(crate) fn crafting(&self) -> impl Iterator<Item = (usize, &PlannedFingerprint)> {
         self.fingerprints.iter().enumerate().filter(|(_, fingerprint)| fingerprint.bank.is_some())
+    }
+}
+
+impl PlannedVariant {
+    fn recorded(variation: &Variation) -> Self {
+        Self { variation: variation.clone(), derivation: None }
+    }
+
+    /// The plugin that derives it, where one does.
+    pub(crate) fn plugin(&self) -> Option<&str> {
+        self.derivation.as_ref().map(|derivation| derivation.recipe.plugin.as_str())
     }
 }
 

@@ -1,11 +1,11 @@
 //! From a plugin named in a suite to the plugin built, with mistakes told where they stand.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use bertillon::{
     Entry, Error, FingerprintMethod, ImageSource, InputSelector, ModelCollection, VariantGenerator,
     registry::{self, Builder, PluginKind},
-    suite::{Diagnostic, PluginUse, suggestion},
+    suite::{Diagnostic, Located, PluginUse, suggestion},
 };
 use serde_json::{Map, Value};
 
@@ -29,18 +29,42 @@ impl PluginRecipe {
     }
 }
 
+/// How the paths of a suite are resolved.
+#[derive(Clone, Copy)]
+pub(crate) struct Paths<'a>(&'a dyn Fn(&Located<String>) -> PathBuf);
+
+impl<'a> Paths<'a> {
+    /// By `resolve`, such as [`Suite::resolve`](bertillon::suite::Suite::resolve).
+    pub(crate) fn by(resolve: &'a dyn Fn(&Located<String>) -> PathBuf) -> Self {
+        Self(resolve)
+    }
+
+    /// The parameters with every path among them, as the schema marks them by `format: path`, resolved.
+    fn resolve(self, used: &PluginUse, schema: &Value) -> PluginUse {
+        let mut used = used.clone();
+        for (key, value) in &mut used.parameters {
+            let format = schema["properties"][key.value.as_str()]["format"].as_str();
+            if let (Some("path"), Some(path)) = (format, value.value.as_str()) {
+                let path = (self.0)(&Located { value: path.to_owned(), at: value.at.clone() });
+                value.value = path.to_string_lossy().into_owned().into();
+            }
+        }
+        used
+    }
+}
+
 type Built<T> = Result<(Box<T>, PluginRecipe), Vec<Diagnostic>>;
 type Build<T> = fn(&str) -> bertillon::Result<Box<T>>;
 
 macro_rules! build {
     ($(#[$doc:meta])* $function:ident, $kind:ident, $trait:ident) => {
         $(#[$doc])*
-        pub(crate) fn $function(used: &PluginUse) -> Built<dyn $trait> {
+        pub(crate) fn $function(used: &PluginUse, paths: Paths<'_>) -> Built<dyn $trait> {
             let entry = find(used, PluginKind::$kind)?;
             let Builder::$kind(build) = entry.builder else {
                 return Err(vec![at_name(used, "a plugin of another kind".to_owned())]);
             };
-            built(entry, build, used)
+            built(entry, build, &paths.resolve(used, entry.schema().as_value()))
         }
     };
 }
@@ -220,7 +244,7 @@ fn sorted(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use bertillon::{Configure, Group, Model, Result, Variation, Workbench, suite::Located};
+    use bertillon::{Configure, Group, Model, Result, Variation, Workbench};
     use serde::Deserialize;
     use serde_json::json;
 
@@ -288,6 +312,19 @@ mod tests {
 
     const NAME: &str = "plugins-test-probe";
 
+    fn nowhere() -> Paths<'static> {
+        Paths::by(&|path| PathBuf::from("suites").join(&path.value))
+    }
+
+    #[test]
+    fn only_what_the_schema_calls_a_path_is_resolved() {
+        let schema = json!({ "properties": { "path": { "format": "path" }, "name": {} } });
+        let parameters = [("path", json!("data")), ("name", json!("data"))];
+        let resolved = nowhere().resolve(&used(NAME, &parameters), &schema);
+        let values: Vec<Value> = resolved.parameters.into_iter().map(|(_, v)| v.value).collect();
+        assert_eq!(values, [json!("suites/data"), json!("data")]);
+    }
+
     /// A use with each key at 100, 200, … and its value ten bytes further.
     fn used(plugin: &str, parameters: &[(&str, Value)]) -> PluginUse {
         let place = |value: &str, start: usize| Located {
@@ -309,14 +346,14 @@ mod tests {
     }
 
     fn mistakes(plugin: &str, parameters: &[(&str, Value)]) -> Vec<(usize, String, String)> {
-        let found = variant(&used(plugin, parameters)).err().expect("a mistake");
+        let found = variant(&used(plugin, parameters), nowhere()).err().expect("a mistake");
         found.into_iter().map(|m| (m.at.start, m.message, m.help.unwrap_or_default())).collect()
     }
 
     #[test]
     fn a_recipe_holds_the_source_and_the_parameters_as_given_in_sorted_keys() {
         let parameters = [("steps", json!(3)), ("high", json!(2)), ("low", json!(0.1))];
-        let (_, recipe) = variant(&used(NAME, &parameters)).ok().unwrap();
+        let (_, recipe) = variant(&used(NAME, &parameters), nowhere()).ok().unwrap();
         assert_eq!(recipe.plugin, NAME);
         assert_eq!(recipe.source, "digest of the source");
         assert_eq!(recipe.parameters, r#"{"high":2,"low":0.1,"steps":3}"#);
@@ -330,7 +367,7 @@ mod tests {
         assert_eq!(found[0].0, 0);
         assert_eq!(found[0].1, "unknown variant generator `plugins-test-prob`");
         assert_eq!(found[0].2, format!("did you mean `{NAME}`?"));
-        let found = selector(&used(NAME, &[])).err().unwrap();
+        let found = selector(&used(NAME, &[]), nowhere()).err().unwrap();
         let help = format!("`{NAME}` is registered as variant generator");
         assert_eq!(found[0].help.as_deref(), Some(help.as_str()));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bertillon::{Answers, Changes, Fingerprint, Images, LabelledImages, Model, Workbench, answer};
+use bertillon::{Answers, Changes, Error, Fingerprint, Images, Model, Workbench, answer};
 
 use crate::{
     RunError,
@@ -41,6 +41,10 @@ pub(crate) fn vanilla_answers(
     family: usize,
 ) -> Result<Result<Answers, String>, RunError> {
     let plan = context.plan;
+    if let Some(recorded) = &plan.recorded {
+        let answers = recorded.answers(ModelId { family, variant: None });
+        return Ok(answers.cloned().ok_or_else(|| "nothing was recorded of it".to_owned()));
+    }
     let key = plan.pool_answers_key(plan.families[family].key);
     if let Some(answers) = context.cached(context.cache.answers(key)) {
         return Ok(Ok(answers));
@@ -48,7 +52,7 @@ pub(crate) fn vanilla_answers(
     context.progress.working_on(&plan.families[family].vanilla.name);
     let answers = guarded(|| {
         let model = context.load(family)?;
-        answer(model.as_ref(), &plan.split.pool.images, plan.access, context.device)
+        answer(model.as_ref(), plan.pool.images()?, plan.access, context.device)
     });
     if let Ok(answers) = &answers {
         context.cache.put_answers(key, answers)?;
@@ -64,13 +68,17 @@ pub(crate) fn rehearsal_answers(
     rehearsal: &PlannedVariant,
 ) -> Result<Result<Answers, String>, RunError> {
     let plan = context.plan;
+    if let Some(recorded) = &plan.recorded {
+        let answers = recorded.variant(family, &rehearsal.variation);
+        return Ok(answers.cloned().ok_or_else(|| "it was not recorded".to_owned()));
+    }
     let key = plan.pool_answers_key(plan.derived_key(family, rehearsal, "rehearsal"));
     if let Some(answers) = context.cached(context.cache.answers(key)) {
         return Ok(Ok(answers));
     }
     let answers = guarded(|| {
         let (model, _) = derive(context, family, rehearsal, "rehearsal")?;
-        answer(model.as_ref(), &plan.split.pool.images, plan.access, context.device)
+        answer(model.as_ref(), plan.pool.images()?, plan.access, context.device)
     });
     if let Ok(answers) = &answers {
         context.cache.put_answers(key, answers)?;
@@ -86,13 +94,18 @@ fn derive(
     role: &str,
 ) -> bertillon::Result<(Box<dyn Model>, Changes)> {
     let plan = context.plan;
+    let derivation = variant.derivation.as_ref().ok_or_else(only_recorded)?;
     let mut workbench = Workbench {
-        images: LabelledImages::clone(&plan.split.thief),
+        images: plan.thief.clone().ok_or_else(only_recorded)?,
         device: context.device,
         stream: plan.derivation_stream(family, variant, role),
     };
-    let derived = variant.generator.derive(context.load(family)?, &mut workbench)?;
+    let derived = derivation.generator.derive(context.load(family)?, &mut workbench)?;
     Ok((Interruptible::wrap(derived.model, context.interrupt), derived.changes))
+}
+
+fn only_recorded() -> Error {
+    Error::Refused("there are recorded answers only, nothing to derive a model from".to_owned())
 }
 
 /// The cell of one model: whatever of its answers the cache lacks is computed, deriving the model at most once.
@@ -102,6 +115,7 @@ pub(crate) fn cell(
     vanillas: &[Result<Answers, String>],
     banks: &[Bank],
 ) -> Result<Outcome, RunError> {
+    let plan = context.plan;
     let mut suspect = Suspect { context, model, white_box: None, changes: None };
     let mut outcome = Outcome {
         model,
@@ -122,6 +136,14 @@ pub(crate) fn cell(
             return Ok(outcome);
         }
     };
+    if let Some(recorded) = &plan.recorded {
+        outcome.pool = recorded.answers(model).cloned();
+        outcome.kept = match &outcome.pool {
+            Some(answers) => model.variant.is_none() || context.keeps(answers, vanilla),
+            None => false,
+        };
+        return Ok(outcome);
+    }
     match suspect.changes()? {
         Ok(changes) => outcome.changes = changes,
         Err(reason) => {
@@ -132,9 +154,9 @@ pub(crate) fn cell(
     if outcome.changes.as_ref().is_some_and(|changes| changes.unchanged) {
         return Ok(outcome);
     }
-    let plan = context.plan;
     let key = plan.model_key(model);
-    match suspect.answers(plan.pool_answers_key(key), &plan.split.pool.images)? {
+    let images = plan.pool.images().map_err(|error| RunError::User(error.to_string()))?;
+    match suspect.answers(plan.pool_answers_key(key), images)? {
         Ok(answers) => {
             outcome.kept = model.variant.is_none() || context.keeps(&answers, vanilla);
             outcome.pool = Some(answers);

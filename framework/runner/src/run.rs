@@ -184,7 +184,8 @@ fn failures_of(plan: &Plan, outcomes: &[Outcome]) -> Vec<Failure> {
     let mut failures = Vec::new();
     for outcome in outcomes {
         let name = plan.model_name(outcome.model);
-        let plugin = outcome.model.variant.map(|v| plan.variants[v].recipe.plugin.clone());
+        let variant = outcome.model.variant.map(|variant| &plan.variants[variant]);
+        let plugin = variant.and_then(|variant| variant.plugin()).map(str::to_owned);
         if let Some((step, reason)) = &outcome.failure {
             failures.push(Failure {
                 step: (*step).into(),

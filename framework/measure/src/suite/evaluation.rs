@@ -1,10 +1,10 @@
 //! Reading `[evaluation]`.
 
 use super::{
-    EvaluationUse, Located, Negatives, Peers, Protocol,
+    EvaluationUse, Located, Negatives, Peers, Protocol, Task,
     grid::variant,
     section::{Item, Mistakes, Section, tables},
-    values,
+    tasks, values,
 };
 
 const DEFAULT_BUDGETS: [usize; 4] = [20, 50, 100, 200];
@@ -16,9 +16,10 @@ const DEFAULT_DRAWS: usize = 10;
 /// The evaluation, defaults where a value is absent or wrong (its mistake is noted).
 pub(super) fn evaluation_use(mut section: Section<'_>, mistakes: &mut Mistakes) -> EvaluationUse {
     let mut taken = |key| section.take(key);
-    if let Some(item) = taken("task") {
-        task(item, mistakes);
-    }
+    let asked = taken("task").map(|item| tasks::tasks(item, mistakes));
+    let asked = asked.unwrap_or_else(|| vec![Task::Detection]);
+    let identification = tasks::identification(taken("identification"), &asked, mistakes);
+    let sequential = tasks::sequential(taken("sequential"), &asked, mistakes);
     let budgets = taken("budgets").map(|item| budgets(item, mistakes));
     let budgets = budgets.unwrap_or_else(|| {
         DEFAULT_BUDGETS.iter().map(|&value| Located { value, at: 0..0 }).collect()
@@ -47,6 +48,9 @@ pub(super) fn evaluation_use(mut section: Section<'_>, mistakes: &mut Mistakes) 
     let rehearsals = taken("rehearsals").map(|item| tables(item, "rehearsals", variant, mistakes));
     section.refuse_rest(mistakes);
     EvaluationUse {
+        tasks: asked,
+        identification,
+        sequential,
         primary_budget: primary_budget.unwrap_or_else(|| default_primary(&budgets)),
         budgets,
         false_positive_rate: rate.unwrap_or(DEFAULT_FALSE_POSITIVE_RATE),
@@ -59,38 +63,11 @@ pub(super) fn evaluation_use(mut section: Section<'_>, mistakes: &mut Mistakes) 
     }
 }
 
-fn task(item: &Item<'_>, mistakes: &mut Mistakes) {
-    let Some(task) = values::text(item, "task", mistakes) else {
-        return;
-    };
-    if task.value != "detection" {
-        mistakes.add(
-            task.at,
-            format!("`task` can't be `{}`", task.value.escape_debug()),
-            "not a task of this version",
-            Some("only `detection` is available".to_owned()),
-        );
-    }
-}
-
 fn budgets(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<Located<usize>> {
-    let Some(items) = values::list(item, "budgets", mistakes) else {
-        return Vec::new();
-    };
-    if items.is_empty() {
+    if item.get_ref().as_array().is_some_and(|items| items.is_empty()) {
         mistakes.add(item.span(), "`budgets` is empty", "give at least one budget", None);
     }
-    let mut budgets: Vec<Located<usize>> = Vec::new();
-    for item in items {
-        let Some(budget) = values::count(item, "budgets", mistakes) else {
-            continue;
-        };
-        if budgets.iter().any(|earlier| earlier.value == budget.value) {
-            let message = format!("{} stands twice in `budgets`", budget.value);
-            mistakes.add(budget.at.clone(), message, "again", None);
-        }
-        budgets.push(budget);
-    }
+    let mut budgets = values::counts(item, "budgets", mistakes);
     budgets.sort_by_key(|budget| budget.value);
     budgets
 }

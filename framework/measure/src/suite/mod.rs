@@ -1,16 +1,22 @@
 //! Suites: what to run, as TOML, read with the place of everything in the file.
 
 mod evaluation;
+mod figures;
 mod grid;
 mod nearest;
 mod overrides;
 mod read;
 mod section;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod values;
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -91,9 +97,99 @@ pub enum Negatives {
     Strangers,
 }
 
+/// What is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Is this suspect a variant of my model?
+    Detection,
+    /// Whose model is it, if anyone's that is known?
+    Identification,
+    /// The same two questions where every model is known, asked image by image.
+    Sequential,
+}
+
+impl Task {
+    /// The suite's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Detection => "detection",
+            Self::Identification => "identification",
+            Self::Sequential => "sequential",
+        }
+    }
+}
+
+/// What an identification names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentifyBy {
+    /// The family of a suspect.
+    Family,
+    /// Given the family, the kind of variant; the hypotheses are the kinds that the owner rehearsed.
+    Variation,
+}
+
+/// `[evaluation.identification]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdentificationUse {
+    /// What is named, without repetition.
+    pub by: Vec<IdentifyBy>,
+    /// Share of the families that nobody knows, drawn anew for each draw; in [0, 1).
+    pub unknown: f64,
+}
+
+/// What a sequential test decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Whether a suspect is of a given family.
+    Detection,
+    /// Which family it is of.
+    Family,
+    /// Which kind of variant of which vanilla it is.
+    Variation,
+    /// Which model it is.
+    Model,
+}
+
+/// How a sequential test rates its next image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequentialScore {
+    /// By the impostors expected to survive.
+    Mean,
+    /// By the impostors that survive at worst.
+    Worst,
+    /// By the impostors that are surely eliminated.
+    Best,
+}
+
+/// `[evaluation.sequential]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SequentialUse {
+    /// What is decided, without repetition.
+    pub goals: Vec<Goal>,
+    /// How images are rated, without repetition.
+    pub scores: Vec<SequentialScore>,
+    /// Labels that a black box reveals, each at least 1, without repetition.
+    pub top_k: Vec<Located<usize>>,
+}
+
+/// `[figures]`: data for the paper's two figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FiguresUse {
+    /// Perplexities of the maps of all models (t-SNE), each above 1.
+    pub perplexities: Vec<f64>,
+    /// Numbers of images for the histograms of distances.
+    pub histograms: Vec<Located<usize>>,
+}
+
 /// `[evaluation]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluationUse {
+    /// What is judged, at least one, without repetition.
+    pub tasks: Vec<Task>,
+    /// How to identify.
+    pub identification: IdentificationUse,
+    /// How to test in sequence.
+    pub sequential: SequentialUse,
     /// Queries a fingerprint may spend, ascending, distinct.
     pub budgets: Vec<Located<usize>>,
     /// The one that comparisons look at first; one of `budgets`.
@@ -121,6 +217,8 @@ pub struct Suite {
     pub path: PathBuf,
     /// Its text, with every `--set` applied: what all places refer to.
     pub text: Arc<str>,
+    /// Where values stand in the text that `--set` gave: paths among them are not relative to the file.
+    pub given_outside: Vec<Range<usize>>,
     /// Its name: letters, digits, `-`, `_`, `.`; the default results folder.
     pub name: String,
     /// Seed of every stream.
@@ -133,10 +231,34 @@ pub struct Suite {
     pub models: PluginUse,
     /// Variants to derive, may be empty.
     pub variants: Vec<VariantUse>,
-    /// Fingerprints to judge, at least one.
+    /// Fingerprints to judge; at least one, but for sequential tests, which have none.
     pub fingerprints: Vec<FingerprintUse>,
     /// How.
     pub evaluation: EvaluationUse,
+    /// Data for figures, where asked.
+    pub figures: Option<FiguresUse>,
+    /// File of published rates to compare with, as written.
+    pub published: Option<Located<String>>,
+}
+
+impl Suite {
+    /// Whether a task is among those asked.
+    pub fn asks(&self, task: Task) -> bool {
+        self.evaluation.tasks.contains(&task)
+    }
+
+    /// A path of the suite: relative to its file, unless it was given from outside.
+    pub fn resolve(&self, path: &Located<String>) -> PathBuf {
+        match self.is_given_outside(&path.at) {
+            true => PathBuf::from(&path.value),
+            false => self.path.parent().unwrap_or(Path::new("")).join(&path.value),
+        }
+    }
+
+    /// Whether what stands at `at` was given by `--set`.
+    pub fn is_given_outside(&self, at: &Range<usize>) -> bool {
+        self.given_outside.iter().any(|place| place.start <= at.start && at.end <= place.end)
+    }
 }
 
 /// One thing that is wrong with a suite.

@@ -1,17 +1,25 @@
 //! `--set KEY=VALUE`: changes to a suite's text before it is read, so that all places refer to what is run.
 
-use toml_edit::{DocumentMut, Item, Key, Table, Value};
+use std::ops::Range;
+
+use toml_edit::{Document, DocumentMut, Item, Key, Table, Value};
 
 use super::section::Mistakes;
 
-/// The text with every override applied; as it is when it is no TOML, which reading it will tell.
-pub(super) fn apply(text: &str, overrides: &[String], mistakes: &mut Mistakes) -> String {
-    let Ok(mut document) = text.parse::<DocumentMut>() else {
-        return text.to_owned();
-    };
+/// The text with every override applied, and where the values stand in it that were given; as it is when it is no TOML,
+/// which reading it will tell.
+pub(super) fn apply(
+    text: &str,
+    overrides: &[String],
+    mistakes: &mut Mistakes,
+) -> (String, Vec<Range<usize>>) {
+    let unchanged = || (text.to_owned(), Vec::new());
     if overrides.is_empty() {
-        return text.to_owned();
+        return unchanged();
     }
+    let Ok(mut document) = text.parse::<DocumentMut>() else {
+        return unchanged();
+    };
     for text in overrides {
         if let Err(problem) = apply_one(document.as_item_mut(), text) {
             mistakes.add(
@@ -22,7 +30,25 @@ pub(super) fn apply(text: &str, overrides: &[String], mistakes: &mut Mistakes) -
             );
         }
     }
-    document.to_string()
+    let text = document.to_string();
+    let Ok(document) = Document::parse(text.as_str()) else {
+        return (text, Vec::new());
+    };
+    let places = overrides.iter().filter_map(|given| place(document.as_item(), given)).collect();
+    (text, places)
+}
+
+/// Where the value of an override stands.
+fn place(root: &Item, given: &str) -> Option<Range<usize>> {
+    let path = Key::parse(given.split_once('=')?.0.trim()).ok()?;
+    let mut item = root;
+    for key in &path {
+        item = match key.get().parse::<usize>() {
+            Ok(index) if is_list(item) => item.get(index)?,
+            _ => item.get(key.get())?,
+        };
+    }
+    item.span()
 }
 
 fn apply_one(root: &mut Item, text: &str) -> Result<(), String> {

@@ -11,8 +11,9 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    EvaluationUse, FingerprintUse, Located, PluginUse, Suite, SuiteError,
+    EvaluationUse, FingerprintUse, Located, PluginUse, Suite, SuiteError, Task,
     evaluation::{evaluation_use, peers},
+    figures::figures_use,
     grid::variant,
     overrides,
     section::{Item, Mistakes, Section, tables},
@@ -43,12 +44,14 @@ impl Suite {
     /// With every mistake at once when it is no suite.
     pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Self, SuiteError> {
         let mut mistakes = Mistakes::default();
-        let text = overrides::apply(text, overrides, &mut mistakes);
+        let (text, given_outside) = overrides::apply(text, overrides, &mut mistakes);
         let mut partial = None;
         let (root, syntax) = DeTable::parse_recoverable(&text);
         if syntax.is_empty() {
             let root = Section::new("a suite", 0..0, root.get_ref());
-            match suite(path, &text, root, &mut mistakes) {
+            let understood = suite(path, &text, root, &mut mistakes)
+                .map(|suite| Self { given_outside, ..suite });
+            match understood {
                 Some(suite) if mistakes.is_empty() => return Ok(suite),
                 understood => partial = understood.map(Box::new),
             }
@@ -84,24 +87,23 @@ fn suite(path: &Path, text: &str, mut root: Section<'_>, mistakes: &mut Mistakes
         Some(item) => tables(item, "variants", variant, mistakes),
         None => Vec::new(),
     };
-    let fingerprints = match root.require("fingerprints", mistakes) {
-        Some(item) => {
-            let found = tables(item, "fingerprints", fingerprint, mistakes);
-            if item.get_ref().as_array().is_some_and(|list| list.is_empty()) {
-                let help = Some("add a `[[fingerprints]]` with `name` and `method`".to_owned());
-                mistakes.add(item.span(), "no fingerprint to judge", "empty", help);
-            }
-            found
-        }
-        None => Vec::new(),
-    };
+    let given = root.take("fingerprints");
+    let fingerprints =
+        given.map(|item| tables(item, "fingerprints", fingerprint, mistakes)).unwrap_or_default();
     refuse_duplicates(&fingerprints, mistakes);
+    let figures = root.take("figures").and_then(|item| figures_use(item, mistakes));
+    let published =
+        root.take("published").and_then(|item| values::label(item, "published", mistakes));
     let evaluation = match root.take("evaluation") {
         Some(item) => Section::of("[evaluation]", item, mistakes),
         None => Some(Section::new("[evaluation]", 0..0, EMPTY.get_or_init(DeTable::new))),
     };
     let evaluation = evaluation.map(|section| evaluation_use(section, mistakes));
+    let at = root.place();
     root.refuse_rest(mistakes);
+    if let Some(evaluation) = &evaluation {
+        check_tasks(evaluation, given, &at, mistakes);
+    }
 
     let pool = data.as_ref().and_then(|(_, pool)| pool.clone());
     if let Some(evaluation) = &evaluation {
@@ -111,6 +113,7 @@ fn suite(path: &Path, text: &str, mut root: Section<'_>, mistakes: &mut Mistakes
     Some(Suite {
         path: PathBuf::from(path),
         text: Arc::from(text),
+        given_outside: Vec::new(),
         name: name?,
         seed: seed?,
         data,
@@ -119,7 +122,37 @@ fn suite(path: &Path, text: &str, mut root: Section<'_>, mistakes: &mut Mistakes
         variants,
         fingerprints,
         evaluation: evaluation?,
+        figures,
+        published,
     })
+}
+
+/// Sequential tests have no fingerprints, the other tasks nothing without them.
+fn check_tasks(
+    evaluation: &EvaluationUse,
+    fingerprints: Option<&Item<'_>>,
+    root: &Range<usize>,
+    mistakes: &mut Mistakes,
+) {
+    let only_sequential = evaluation.tasks == [Task::Sequential];
+    let is_empty = |item: &Item<'_>| item.get_ref().as_array().is_some_and(|list| list.is_empty());
+    let help = Some("add a `[[fingerprints]]` with `name` and `method`".to_owned());
+    match fingerprints {
+        Some(item) if only_sequential && !is_empty(item) => mistakes.add(
+            item.span(),
+            "sequential tests have no fingerprints",
+            "they choose image by image, from all models that are known",
+            Some("remove [[fingerprints]], or add another task".to_owned()),
+        ),
+        Some(item) if !only_sequential && is_empty(item) => {
+            mistakes.add(item.span(), "no fingerprint to judge", "empty", help);
+        }
+        None if !only_sequential => {
+            let (message, label) = ("a suite has no `fingerprints`", "`fingerprints` is missing");
+            mistakes.add(root.clone(), message, label, help);
+        }
+        _ => {}
+    }
 }
 
 static EMPTY: std::sync::OnceLock<DeTable<'static>> = std::sync::OnceLock::new();

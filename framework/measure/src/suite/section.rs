@@ -110,6 +110,11 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// Where it stands.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.at.clone()
+    }
+
     /// What is left, keys and values as they stand.
     pub(super) fn into_entries(self) -> Vec<(Located<String>, &'a Item<'a>)> {
         self.entries

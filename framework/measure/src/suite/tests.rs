@@ -187,7 +187,21 @@ fn structural_cases() -> Vec<Case> {
         (with_evaluation("peers = [\"a\", \"a\"]"), "`a` stands twice", "\"a\""),
         (with_evaluation("negatives = \"stranger\""), "can't be `stranger`", "\"stranger\""),
         (with_evaluation("protocol = \"poled\""), "can't be `poled`", "\"poled\""),
-        (with_evaluation("task = \"identification\""), "`task` can't be", "\"identification\""),
+        (with_evaluation("task = \"detektion\""), "`task` can't be", "\"detektion\""),
+        (with_evaluation("task = []"), "`task` is empty", "[]"),
+        (with_evaluation("task = [\"detection\", \"detection\"]"), "twice", "\"detection\""),
+        (with_evaluation("identification = {}"), "nobody asks for it", "{}"),
+        (
+            with_evaluation("task = \"identification\"\nidentification = { unknown = 1.0 }"),
+            "`unknown` can't be 1.0",
+            "1.0",
+        ),
+        (
+            with_evaluation("task = [\"detection\", \"sequential\"]\nsequential.scores = [\"x\"]"),
+            "`scores` can't be `x`",
+            "\"x\"",
+        ),
+        (format!("{}[figures]\nperplexities = [1]\n", with(PRINT)), "can't be 1", "1"),
         (with_evaluation("rehearsals = [{}]"), "[[rehearsals]] has no `plugin`", "{}"),
     ]
 }
@@ -277,9 +291,37 @@ fn the_nearest_valid_name_is_offered() {
         "did you mean `false_positive_rate`?"
     );
     assert_eq!(help(&with_evaluation("negatives = \"x\"")), "known here: `all`, `strangers`");
-    assert_eq!(help(&with_evaluation("task = \"x\"")), "only `detection` is available");
+    assert_eq!(help(&with_evaluation("task = \"detecton\"")), "did you mean `detection`?");
     assert_eq!(nearest("prun", &["half", "prune"]), Some("prune"));
     assert_eq!(nearest("zzz", &["half", "prune"]), None);
+}
+
+#[test]
+fn sequential_tests_have_no_fingerprints_and_the_other_tasks_need_some() {
+    let alone = with("[evaluation]\ntask = \"sequential\"\n");
+    assert_eq!(parse(&alone, &[]).unwrap().evaluation.tasks, [Task::Sequential]);
+    let error = parse(&with_evaluation("task = \"sequential\""), &[]).unwrap_err();
+    assert_eq!(error.diagnostics[0].message, "sequential tests have no fingerprints");
+    let both = with_evaluation("task = [\"identification\", \"sequential\"]");
+    let suite = parse(&both, &[]).unwrap();
+    assert!(suite.asks(Task::Identification) && !suite.asks(Task::Detection));
+}
+
+#[test]
+fn paths_start_at_the_suite_unless_they_were_given_from_outside() {
+    let text = with(PRINT).replace("source = \"d\"", "source = \"d\"\npath = \"images\"");
+    let path = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        let suite = Suite::parse(Path::new("suites/suite.toml"), &text, &overrides).unwrap();
+        let (_, value) = &suite.data.parameters[0];
+        let value =
+            Located { value: value.value.as_str().unwrap().to_owned(), at: value.at.clone() };
+        suite.resolve(&value)
+    };
+    assert_eq!(path(&[]), Path::new("suites/images"));
+    assert_eq!(path(&["seed=3"]), Path::new("suites/images"));
+    assert_eq!(path(&["data.path=elsewhere", "seed=3"]), Path::new("elsewhere"));
+    assert_eq!(path(&["data={source=\"d\",path=\"here\"}"]), Path::new("here"));
 }
 
 #[test]

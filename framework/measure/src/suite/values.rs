@@ -93,6 +93,25 @@ pub(super) fn count(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Opti
     value.map(|value| Located { value, at: item.span() })
 }
 
+/// A list of different whole numbers of at least one.
+pub(super) fn counts(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Vec<Located<usize>> {
+    let Some(items) = list(item, key, mistakes) else {
+        return Vec::new();
+    };
+    let mut counts: Vec<Located<usize>> = Vec::new();
+    for item in items {
+        let Some(found) = count(item, key, mistakes) else {
+            continue;
+        };
+        if counts.iter().any(|earlier| earlier.value == found.value) {
+            let message = format!("{} stands twice in `{key}`", found.value);
+            mistakes.add(found.at.clone(), message, "again", None);
+        }
+        counts.push(found);
+    }
+    counts
+}
+
 /// An unsigned 64-bit integer.
 pub(super) fn seed(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<u64> {
     let Some(integer) = item.get_ref().as_integer() else {

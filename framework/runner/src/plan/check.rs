@@ -5,13 +5,13 @@ use std::ops::Range;
 use bertillon::{
     FingerprintMethod, ImageSource, InputSelector, Knowledge, ModelCollection, Split, Stream,
     Vanilla,
-    suite::{Diagnostic, FingerprintUse, Peers, PluginUse, Suite, SuiteError, VariantUse},
+    suite::{Diagnostic, FingerprintUse, Located, Peers, PluginUse, Suite, SuiteError, VariantUse},
 };
 
-use super::{PlannedFingerprint, PlannedVariant};
+use super::{Derivation, PlannedFingerprint, PlannedVariant, RecordedModels};
 use crate::{
     RunError,
-    plugins::{self, PluginRecipe},
+    plugins::{self, Paths, PluginRecipe},
 };
 
 /// Adds the mistakes in the plugins of a suite that is wrong elsewhere, so that all are told at once.
@@ -87,13 +87,15 @@ impl<'a> Checker<'a> {
     /// Builds every plugin of the suite.
     pub(super) fn plugins(&mut self) -> Option<Parts> {
         let suite = self.suite;
-        let images = self.keep(plugins::images(&suite.data));
-        let models = self.keep(plugins::models(&suite.models));
+        let resolve = |path: &Located<String>| suite.resolve(path);
+        let paths = Paths::by(&resolve);
+        let images = self.keep(plugins::images(&suite.data, paths));
+        let models = self.keep(plugins::models(&models_use(suite), paths));
         let variants = self.variants(&suite.variants);
         let mut fingerprints = Vec::new();
         for given in &suite.fingerprints {
-            let method = self.keep(plugins::method(&given.method));
-            let selector = given.selector.as_ref().map(|s| self.keep(plugins::selector(s)));
+            let method = self.keep(plugins::method(&given.method, paths));
+            let selector = given.selector.as_ref().map(|s| self.keep(plugins::selector(s, paths)));
             let rehearsals = given.rehearsals.as_ref().unwrap_or(&suite.evaluation.rehearsals);
             let rehearsals = self.variants(rehearsals);
             // A selector that could not be built is among the diagnostics already.
@@ -112,9 +114,13 @@ impl<'a> Checker<'a> {
 
     fn variants(&mut self, uses: &[VariantUse]) -> Vec<PlannedVariant> {
         let mut planned: Vec<PlannedVariant> = Vec::new();
+        let suite = self.suite;
+        let resolve = |path: &Located<String>| suite.resolve(path);
         for given in uses {
             for point in given.points() {
-                let Some((generator, recipe)) = self.keep(plugins::variant(&point)) else {
+                let Some((generator, recipe)) =
+                    self.keep(plugins::variant(&point, Paths::by(&resolve)))
+                else {
                     continue;
                 };
                 let variation = generator.variation();
@@ -126,7 +132,8 @@ impl<'a> Checker<'a> {
                         Some("remove one of them".into()),
                     );
                 }
-                planned.push(PlannedVariant { generator, recipe, variation });
+                let derivation = Some(Derivation { generator, recipe });
+                planned.push(PlannedVariant { variation, derivation });
             }
         }
         planned
@@ -139,6 +146,7 @@ impl<'a> Checker<'a> {
         vanillas: &[Vanilla],
         variants: &[PlannedVariant],
         fingerprints: &[ParsedFingerprint],
+        recorded: Option<&RecordedModels>,
     ) {
         let suite = self.suite;
         let models_at = &suite.models.plugin.at;
@@ -153,24 +161,84 @@ impl<'a> Checker<'a> {
                 Some("take models of two families or more".into()),
             );
         }
-        for vanilla in vanillas {
-            let (takes, has) = (vanilla.input, split.pool.images.shape());
-            if takes != has || vanilla.classes != split.classes.len() {
-                self.complain(
-                    models_at,
-                    "models and images do not fit",
-                    format!(
-                        "`{}` takes {takes:?} and knows {} classes; the images are {has:?} of {}",
-                        vanilla.name,
-                        vanilla.classes,
-                        split.classes.len()
-                    ),
-                    None,
-                );
+        match (recorded, &split.pool.images) {
+            (Some(_), _) => {
+                if let Some(derived) = suite.variants.first() {
+                    self.complain(
+                        &derived.plugin.at,
+                        "variants of recorded answers",
+                        "there is no model to derive them from".into(),
+                        Some("remove [[variants]]: every recorded variant is a suspect".into()),
+                    );
+                }
+            }
+            (None, None) => self.complain(
+                &suite.data.plugin.at,
+                "labels without images",
+                format!("the models of `{}` have nothing to answer", suite.models.plugin.value),
+                Some("take a source of images, or models that were recorded too".into()),
+            ),
+            (None, Some(images)) => {
+                for vanilla in vanillas {
+                    let (takes, has) = (vanilla.input, images.shape());
+                    if takes == Some(has) && vanilla.classes == split.classes.len() {
+                        continue;
+                    }
+                    let takes = takes.map_or_else(|| "nothing".to_owned(), |t| format!("{t:?}"));
+                    self.complain(
+                        models_at,
+                        "models and images do not fit",
+                        format!(
+                            "`{}` takes {takes} and knows {} classes; the images are {has:?} of {}",
+                            vanilla.name,
+                            vanilla.classes,
+                            split.classes.len()
+                        ),
+                        None,
+                    );
+                }
             }
         }
         for (given, parsed) in suite.fingerprints.iter().zip(fingerprints) {
             self.check_fingerprint(given, parsed, split, variants);
+            if let Some(recorded) = recorded {
+                self.check_recorded(given, parsed, recorded);
+            }
+        }
+    }
+
+    /// Refuses what recorded answers can't serve.
+    fn check_recorded(
+        &mut self,
+        given: &FingerprintUse,
+        parsed: &ParsedFingerprint,
+        recorded: &RecordedModels,
+    ) {
+        let (needs, at) = (parsed.method.0.needs(), &given.method.plugin.at);
+        let method = &given.method.plugin.value;
+        if needs.crafts || parsed.knowledge().model {
+            self.complain(
+                at,
+                "a method that needs the model itself",
+                format!("`{method}` asks for it, and there are recorded answers only"),
+                Some("take a method that asks images of the pool, such as fbi or akh".into()),
+            );
+        }
+        if needs.access.ranks() > recorded.ranks() {
+            let (wanted, there) = (needs.access, recorded.ranks());
+            let label = format!("asks {wanted}, recorded were top{there} answers");
+            self.complain(at, "more is asked than was recorded", label, None);
+        }
+        for rehearsal in &parsed.rehearsals {
+            if recorded.variations().all(|known| *known != rehearsal.variation) {
+                let known: Vec<String> = recorded.variations().map(ToString::to_string).collect();
+                self.complain(
+                    at,
+                    "a rehearsal that was not recorded",
+                    format!("no recorded variant is `{}`", rehearsal.variation),
+                    Some(format!("recorded are {}", known.join(", "))),
+                );
+            }
         }
     }
 
@@ -311,6 +379,19 @@ impl<'a> Checker<'a> {
             })
             .collect()
     }
+}
+
+/// `[models]`, with what it leaves out taken from `[data]` where both have the same source.
+fn models_use(suite: &Suite) -> PluginUse {
+    let mut models = suite.models.clone();
+    if models.plugin.value == suite.data.plugin.value {
+        for (key, value) in &suite.data.parameters {
+            if models.parameters.iter().all(|(own, _)| own.value != key.value) {
+                models.parameters.push((key.clone(), value.clone()));
+            }
+        }
+    }
+    models
 }
 
 /// `attack.name=bp, k=0.5; selector entropy (head=0.1)`, as the suite gives them.
