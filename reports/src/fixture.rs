@@ -39,6 +39,7 @@ pub(crate) fn results() -> Results {
                 5000.0,
             ),
         ],
+        published: None,
         failures: vec![
             failure(
                 "derive",

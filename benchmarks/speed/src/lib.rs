@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bertillon::{
-    Access, FingerprintMethod, InputSelector, Model, ModelCollection, Owner, Result, Split,
+    Access, FingerprintMethod, InputSelector, Memory, Model, ModelCollection, Owner, Result, Split,
     VariantGenerator, answer,
     registry::{self, Builder, PluginKind},
 };
@@ -85,5 +85,6 @@ pub fn owner(name: &str, split: &Split) -> Result<Owner> {
         peers: Vec::new(),
         rehearsals: Vec::new(),
         device: Device::Cpu,
+        memory: Memory::default(),
     })
 }

@@ -33,7 +33,7 @@ pub use images::{ImageShape, Images};
 pub use inventory;
 pub use method::{Fingerprint, FingerprintMethod, Knowledge, Needs, Oracle, Queries};
 pub use model::{Mode, Model, Parameter, Role};
-pub use owner::{Owner, Peer, Pool, Rehearsal, Rightly};
+pub use owner::{Memory, Owner, Peer, Pool, Rehearsal, Rightly};
 pub use registry::{Configure, Entry};
 pub use selector::InputSelector;
 pub use variant::{Changes, Cost, Derived, Group, VariantGenerator, Variation, Workbench};

@@ -1,6 +1,11 @@
 //! What an owner holds and knows when she enrols her model.
 
-use std::{fmt, sync::Arc};
+use std::{
+    any::Any,
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tch::Device;
 
@@ -75,9 +80,46 @@ pub struct Owner {
     pub rehearsals: Vec<Rehearsal>,
     /// Where to compute.
     pub device: Device,
+    /// What plugins worked out from all of this; see [`remembered`](Self::remembered).
+    pub memory: Memory,
+}
+
+/// What plugins worked out from what an owner knows, by name: she enrols once for every draw and budget, and a
+/// ranking of the pool stays the same. Starts empty (`Memory::default()`).
+#[derive(Default)]
+pub struct Memory(Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>);
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
+    }
 }
 
 impl Owner {
+    /// What `compute` gave when it was first called for this owner under this name, which says what it is and whose
+    /// (`"entropy: ranking"`): it must follow from what the owner knows alone, not from a stream.
+    ///
+    /// # Errors
+    /// What `compute` says, or when the name stands for something of another type.
+    pub fn remembered<T: Send + Sync + 'static>(
+        &self,
+        name: &'static str,
+        compute: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let mut known = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = match known.get(name) {
+            Some(found) => found.clone(),
+            None => {
+                let computed: Arc<dyn Any + Send + Sync> = Arc::new(compute()?);
+                known.insert(name, computed.clone());
+                computed
+            }
+        };
+        found
+            .downcast()
+            .map_err(|_| Error::Refused(format!("`{name}` is remembered as something else")))
+    }
+
     /// Her model.
     ///
     /// # Errors

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    Access, Answers, ImageShape, Images, LabelledImages, Mode, Model, Owner, Parameter, Peer, Pool,
-    Result, Role, Stream, Workbench, answer,
+    Access, Answers, ImageShape, Images, LabelledImages, Memory, Mode, Model, Owner, Parameter,
+    Peer, Pool, Result, Role, Stream, Workbench, answer,
 };
 
 /// Images of the test kit: grey, 8 by 8.
@@ -129,6 +129,7 @@ pub fn owner(n: usize) -> Owner {
         pool: Arc::new(Pool { images: Some(images), truth: truth.into(), classes: CLASSES }),
         rehearsals: Vec::new(),
         device: Device::Cpu,
+        memory: Memory::default(),
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Results {
     pub population: Population,
     /// One entry a fingerprint of the suite, in its order.
     pub fingerprints: Vec<FingerprintResult>,
+    /// Published rates beside those of this run, where the suite names some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedRates>,
     /// Cells that failed; their pairs are in no count.
     pub failures: Vec<Failure>,
     /// What a reader should know before trusting a figure.
@@ -226,6 +229,40 @@ pub struct VariationResult {
     pub tpr: Rate,
     /// Rate at exactly the target.
     pub tpr_randomised: Rate,
+}
+
+/// Rates that somebody published, each with that of this run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PublishedRates {
+    /// Who published them, and where.
+    pub source: String,
+    /// The models judged there.
+    pub population: String,
+    /// What can't be compared, and why.
+    pub notes: Vec<String>,
+    /// The rates.
+    pub rates: Vec<PublishedRate>,
+}
+
+/// A published rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PublishedRate {
+    /// Its table there.
+    pub table: String,
+    /// Name of the fingerprint here.
+    pub fingerprint: String,
+    /// Queries, L.
+    pub budget: usize,
+    /// Kind of variant; none over all.
+    pub kind: Option<String>,
+    /// Detail of the kind.
+    pub detail: Option<String>,
+    /// True-positive rate published.
+    pub published: f64,
+    /// Its standard deviation over draws, where one was published.
+    pub published_sd: Option<f64>,
+    /// Strict rate of this run; none where it has no such variants or budget.
+    pub tpr: Option<Rate>,
 }
 
 /// A cell that failed.

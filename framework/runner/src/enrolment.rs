@@ -2,8 +2,8 @@
 //! every draw.
 
 use bertillon::{
-    Answers, Error, Fingerprint, Owner, Peer, Queries, Rehearsal, Result as PluginResult, Stream,
-    results::Failure,
+    Answers, Error, Fingerprint, Memory, Owner, Peer, Queries, Rehearsal, Result as PluginResult,
+    Stream, results::Failure,
 };
 
 use crate::{
@@ -73,6 +73,7 @@ pub(crate) fn owner(
         peers,
         rehearsals,
         device: context.device,
+        memory: Memory::default(),
     })
 }
 

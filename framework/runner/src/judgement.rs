@@ -136,6 +136,7 @@ pub(crate) fn judge(
         seed: plan.suite.seed,
         evaluation: rates::settings(plan),
         population: rates::population(plan, outcomes, vanillas, &bench.suspects),
+        published: plan.published.as_ref().map(|published| published.beside(&fingerprints)),
         fingerprints,
         failures,
         warnings,

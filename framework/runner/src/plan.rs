@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bertillon::{
     Access, CHUNK, Cost, FingerprintMethod, InputSelector, Knowledge, LabelledImages,
-    ModelCollection, Needs, Pool, SOURCE_DIGEST, Stream, Vanilla, VariantGenerator, Variation,
-    suite::Suite,
+    ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Stream, Vanilla, VariantGenerator,
+    Variation, suite::Suite,
 };
 
 use check::Checker;
@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) access: Access,
     /// Ancestry group of each family.
     pub(crate) ancestry: Vec<usize>,
+    /// Published rates to compare with.
+    pub(crate) published: Option<Published>,
     base: Recipe,
     pool_key: Key,
     thief_key: Key,
@@ -94,6 +96,7 @@ impl Plan {
     pub(crate) fn new(suite: &Suite, options: &Options) -> Result<Self, RunError> {
         let mut checker = Checker::new(suite);
         let parts = checker.plugins();
+        let published = checker.published();
         let (Some(parts), false) = (parts, checker.complains()) else {
             return Err(checker.into_error());
         };
@@ -161,6 +164,7 @@ impl Plan {
             fingerprints,
             access: Access::TopK(ranks),
             ancestry,
+            published,
             base,
         })
     }

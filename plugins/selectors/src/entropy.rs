@@ -67,7 +67,9 @@ impl InputSelector for Entropy {
     }
 
     fn select(&self, owner: &Owner, budget: usize, stream: &mut Stream) -> Result<Vec<u32>> {
-        let ranking = entropy_ranking(&label_entropies(&known_answers(owner)?)?);
+        let ranking = owner.remembered("entropy: ranking", || {
+            Ok(entropy_ranking(&label_entropies(&known_answers(owner)?)?))
+        })?;
         self.head.draw(&ranking, budget, stream)
     }
 }

@@ -14,17 +14,14 @@
 //! # Differences from the paper
 //!
 //! - The paper ranks by the sum of the terms, as `entropy` does.
-//! - The key depends on the order of the models, which is not published with the code. Here the owner's model comes first, then her
-//!   peers in the order of the suite; the code's order is the same for all owners.
+//! - The key depends on the order of the models, which is not published with the code. Here they come by name.
 //! - The authors know all vanillas; an owner here those that the suite lets her know.
-
-use std::cmp::Ordering;
 
 use bertillon::{Answers, InputSelector, Knowledge, Owner, Result, Stream, registry::Configure};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::pool::{Head, known_answers};
+use crate::pool::{Head, require_peers};
 
 /// Parameters of `entropy-lexicographic`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -64,7 +61,15 @@ impl InputSelector for EntropyLexicographic {
     }
 
     fn select(&self, owner: &Owner, budget: usize, stream: &mut Stream) -> Result<Vec<u32>> {
-        self.head.draw(&ranking(&known_answers(owner)?), budget, stream)
+        let ranking = owner.remembered("entropy-lexicographic: ranking", || {
+            require_peers(owner)?;
+            // By name, so that owners who know each other rank alike, as the code's do.
+            let mut models: Vec<(&str, &Answers)> = vec![(&owner.name, &owner.answers)];
+            models.extend(owner.peers.iter().map(|peer| (peer.name.as_str(), &peer.answers)));
+            models.sort_by_key(|(name, _)| *name);
+            Ok(ranking(&models.into_iter().map(|(_, answers)| answers).collect::<Vec<_>>()))
+        })?;
+        self.head.draw(&ranking, budget, stream)
     }
 }
 
@@ -73,17 +78,26 @@ bertillon::register_selector!("entropy-lexicographic", EntropyLexicographic);
 /// Images by falling list of terms, ties by index.
 fn ranking(models: &[&Answers]) -> Vec<u32> {
     let images = models.iter().map(|answers| answers.len()).min().unwrap_or(0);
-    let keys: Vec<Vec<f64>> = (0..images).map(|image| terms(models, image)).collect();
+    let places = places(models.len());
+    // A list that ends is smaller than one that goes on, as a term of 0 is than any other.
+    let mut keys = vec![0_u8; images * models.len()];
+    for (image, key) in keys.chunks_exact_mut(models.len().max(1)).enumerate() {
+        for (place, count) in key.iter_mut().zip(counts(models, image)) {
+            *place = places[count];
+        }
+    }
+    let key = |image: u32| {
+        let start = image as usize * models.len();
+        &keys[start..start + models.len()]
+    };
     let mut ranking: Vec<u32> = (0..).take(images).collect();
-    ranking.sort_by(|&a, &b| {
-        keys[b as usize].partial_cmp(&keys[a as usize]).unwrap_or(Ordering::Equal)
-    });
+    ranking.sort_by(|&a, &b| key(b).cmp(key(a)));
     ranking
 }
 
-/// `-p log2 p` of each label given to `image`, in the order in which the models first give them.
-fn terms(models: &[&Answers], image: usize) -> Vec<f64> {
-    let mut counts: Vec<(u16, u32)> = Vec::with_capacity(models.len());
+/// How many models give each label, in the order in which they first give it.
+fn counts(models: &[&Answers], image: usize) -> Vec<usize> {
+    let mut counts: Vec<(u16, usize)> = Vec::with_capacity(4);
     for answers in models {
         let label = answers.label(image);
         match counts.iter_mut().find(|(seen, _)| *seen == label) {
@@ -91,11 +105,22 @@ fn terms(models: &[&Answers], image: usize) -> Vec<f64> {
             None => counts.push((label, 1)),
         }
     }
-    let term = |&(_, count): &(u16, u32)| {
-        let share = f64::from(count) / models.len() as f64;
-        -share * share.log2()
+    counts.into_iter().map(|(_, count)| count).collect()
+}
+
+/// For each count of `models` models, the place of its term `-p log2 p` among all terms, from 0 for the smallest;
+/// equal terms have the same.
+fn places(models: usize) -> Vec<u8> {
+    let term = |count: usize| {
+        let share = count as f64 / models as f64;
+        if count == 0 { 0.0 } else { (-share * share.log2()).max(0.0) }
     };
-    counts.iter().map(term).collect()
+    let terms: Vec<f64> = (0..=models).map(term).collect();
+    let mut distinct = terms.clone();
+    distinct.sort_unstable_by(f64::total_cmp);
+    distinct.dedup();
+    let place = |term: &f64| distinct.partition_point(|other| other < term);
+    terms.iter().map(|term| u8::try_from(place(term)).unwrap_or(u8::MAX)).collect()
 }
 
 #[cfg(test)]
@@ -105,14 +130,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_stand_in_the_order_of_first_sight() {
+    fn labels_are_counted_in_the_order_of_first_sight() {
         let models = [[7, 1], [3, 1], [3, 2], [3, 2]].map(Answers::top1);
         let models: Vec<&Answers> = models.iter().collect();
-        // Shares 1/4 then 3/4; 1/2 and 1/2.
-        let first = terms(&models, 0);
-        assert_eq!(first[0], 0.5);
-        assert!((first[1] - 0.311_278_124_459_132_8).abs() < 1e-15);
-        assert_eq!(terms(&models, 1), [0.5, 0.5]);
+        assert_eq!((counts(&models, 0), counts(&models, 1)), (vec![1, 3], vec![2, 2]));
+        // Terms of 0 to 4 of four models: 0, 0.5, 0.5, 0.31, 0.
+        assert_eq!(places(4), [0, 2, 2, 1, 0]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Checks of a suite against its plugins and its data: everything that is wrong, at once, where it stands.
 
-use std::ops::Range;
+use std::{fs, ops::Range};
 
 use bertillon::{
-    FingerprintMethod, ImageSource, InputSelector, Knowledge, ModelCollection, Split, Stream,
-    Vanilla,
+    FingerprintMethod, ImageSource, InputSelector, Knowledge, ModelCollection, Published, Split,
+    Stream, Vanilla,
     suite::{Diagnostic, FingerprintUse, Located, Peers, PluginUse, Suite, SuiteError, VariantUse},
 };
 
@@ -110,6 +110,29 @@ impl<'a> Checker<'a> {
         }
         let (images, (models, models_recipe)) = (images?.0, models?);
         Some(Parts { images, models, models_recipe, variants, fingerprints })
+    }
+
+    /// Reads the file of published rates.
+    pub(super) fn published(&mut self) -> Option<Published> {
+        let suite = self.suite;
+        let given = suite.published.as_ref()?;
+        let path = suite.resolve(given);
+        let text = fs::read_to_string(&path).map_err(|error| error.to_string());
+        let outcome = text.and_then(|text| Published::parse(&text)).and_then(|published| {
+            let names: Vec<&str> =
+                suite.fingerprints.iter().map(|given| given.name.value.as_str()).collect();
+            let budgets: Vec<usize> = suite.evaluation.budgets.iter().map(|b| b.value).collect();
+            match published.concerns(&names, &budgets) {
+                true => Ok(published),
+                false => Err("it has no rate of these fingerprints at these budgets".to_owned()),
+            }
+        });
+        outcome
+            .map_err(|problem| {
+                let message = format!("{} can't be used: {problem}", path.display());
+                self.complain(&given.at, &message, "published rates".into(), None);
+            })
+            .ok()
     }
 
     fn variants(&mut self, uses: &[VariantUse]) -> Vec<PlannedVariant> {

@@ -55,15 +55,21 @@ impl Head {
 /// # Errors
 /// When she knows no peer: alone she sees no disagreement.
 pub(crate) fn known_answers(owner: &Owner) -> Result<Vec<&Answers>> {
-    if owner.peers.is_empty() {
-        return Err(Error::Refused(format!(
-            "owner `{}` knows no peer, and the entropy of her answers alone is 0 for every image: let her know peers",
-            owner.name
-        )));
-    }
+    require_peers(owner)?;
     Ok(std::iter::once(&owner.answers)
         .chain(owner.peers.iter().map(|peer| &peer.answers))
         .collect())
+}
+
+/// Refuses an owner who knows no peer: alone she sees no disagreement.
+pub(crate) fn require_peers(owner: &Owner) -> Result<()> {
+    match owner.peers.is_empty() {
+        false => Ok(()),
+        true => Err(Error::Refused(format!(
+            "owner `{}` knows no peer, and the entropy of her answers alone is 0 for every image: let her know peers",
+            owner.name
+        ))),
+    }
 }
 
 #[cfg(test)]

@@ -3,5 +3,5 @@
 mod head;
 mod share;
 
-pub(crate) use head::{Head, known_answers};
+pub(crate) use head::{Head, known_answers, require_peers};
 pub(crate) use share::{check_budget, whole};
