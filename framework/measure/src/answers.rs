@@ -1,6 +1,6 @@
 //! What a black box reveals when it is asked.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use crate::{Error, Result};
 
@@ -33,12 +33,22 @@ impl fmt::Display for Access {
 /// One model's answers to a list of queries: the labels of its `ranks` best classes, best first.
 ///
 /// # Shapes
-/// `labels`: u16 `[queries, ranks]`, row-major, shared without copying.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Labels: u16 `[queries, ranks]`, row-major, shared without copying.
+#[derive(Clone)]
 pub struct Answers {
-    labels: Arc<[u16]>,
+    labels: Labels,
     ranks: usize,
 }
+
+/// Where labels lie.
+#[derive(Clone)]
+enum Labels {
+    Own(Arc<[u16]>),
+    Shared(Arc<Buffer>, Range<usize>),
+}
+
+/// Labels of many models that somebody else holds, such as a file mapped into memory.
+type Buffer = dyn AsRef<[u16]> + Send + Sync;
 
 impl Answers {
     /// Wraps ranked labels, `ranks` of them for each query.
@@ -47,32 +57,43 @@ impl Answers {
     /// When `ranks` is zero or does not divide the number of labels.
     pub fn new(labels: impl Into<Arc<[u16]>>, ranks: usize) -> Result<Self> {
         let labels = labels.into();
-        if ranks == 0 {
-            return Err(Error::Empty("answers must reveal at least one label"));
-        }
-        if labels.len() % ranks != 0 {
-            return Err(Error::Length {
-                what: "labels of ranked answers",
-                expected: labels.len().next_multiple_of(ranks),
-                actual: labels.len(),
-            });
-        }
-        Ok(Self { labels, ranks })
+        check_ranks(labels.len(), ranks)?;
+        Ok(Self { labels: Labels::Own(labels), ranks })
+    }
+
+    /// Ranked labels that are a part of a larger buffer, which is kept and not copied.
+    ///
+    /// The buffer must show the same labels each time it is asked.
+    ///
+    /// # Errors
+    /// When the range does not lie in the buffer, or `ranks` is zero or does not divide its length.
+    pub fn shared(
+        buffer: Arc<dyn AsRef<[u16]> + Send + Sync>,
+        range: Range<usize>,
+        ranks: usize,
+    ) -> Result<Self> {
+        let available = (*buffer).as_ref().len();
+        let length = (*buffer).as_ref().get(range.clone()).map(<[u16]>::len).ok_or({
+            let what = "labels of a buffer that answers share";
+            Error::Length { what, expected: range.end, actual: available }
+        })?;
+        check_ranks(length, ranks)?;
+        Ok(Self { labels: Labels::Shared(buffer, range), ranks })
     }
 
     /// Top-1 answers.
     pub fn top1(labels: impl Into<Arc<[u16]>>) -> Self {
-        Self { labels: labels.into(), ranks: 1 }
+        Self { labels: Labels::Own(labels.into()), ranks: 1 }
     }
 
     /// Number of queries answered.
     pub fn len(&self) -> usize {
-        self.labels.len() / self.ranks
+        self.as_slice().len() / self.ranks
     }
 
     /// Whether no query was answered.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.as_slice().is_empty()
     }
 
     /// Number of labels revealed for each query.
@@ -85,7 +106,7 @@ impl Answers {
     /// # Panics
     /// When `query` is not below [`len`](Self::len).
     pub fn label(&self, query: usize) -> u16 {
-        self.labels[query * self.ranks]
+        self.as_slice()[query * self.ranks]
     }
 
     /// Labels of the best classes for `query`, best first.
@@ -93,12 +114,18 @@ impl Answers {
     /// # Panics
     /// When `query` is not below [`len`](Self::len).
     pub fn ranked(&self, query: usize) -> &[u16] {
-        &self.labels[query * self.ranks..(query + 1) * self.ranks]
+        &self.as_slice()[query * self.ranks..(query + 1) * self.ranks]
     }
 
     /// All labels, `[queries, ranks]`.
+    ///
+    /// # Panics
+    /// When a shared buffer has become shorter since.
     pub fn as_slice(&self) -> &[u16] {
-        &self.labels
+        match &self.labels {
+            Labels::Own(labels) => labels,
+            Labels::Shared(buffer, range) => &(**buffer).as_ref()[range.clone()],
+        }
     }
 
     /// The answers to some of the queries, in the order given.
@@ -106,9 +133,16 @@ impl Answers {
     /// # Panics
     /// When an index is not below [`len`](Self::len).
     pub fn gather(&self, queries: &[u32]) -> Self {
-        let labels: Vec<u16> =
-            queries.iter().flat_map(|&q| self.ranked(q as usize).iter().copied()).collect();
-        Self { labels: labels.into(), ranks: self.ranks }
+        let (labels, ranks) = (self.as_slice(), self.ranks);
+        let gathered = match ranks {
+            1 => queries.iter().map(|&query| labels[query as usize]).collect(),
+            _ => queries
+                .iter()
+                .flat_map(|&query| &labels[query as usize * ranks..][..ranks])
+                .copied()
+                .collect(),
+        };
+        Self { labels: Labels::Own(gathered), ranks }
     }
 
     /// The answers to the first `count` queries.
@@ -116,7 +150,15 @@ impl Answers {
     /// # Panics
     /// When `count` exceeds [`len`](Self::len).
     pub fn first(&self, count: usize) -> Self {
-        Self { labels: self.labels[..count * self.ranks].into(), ranks: self.ranks }
+        let end = count * self.ranks;
+        let labels = match &self.labels {
+            Labels::Own(labels) => Labels::Own(labels[..end].into()),
+            Labels::Shared(buffer, range) => {
+                assert!(end <= range.len(), "{count} of {} answers", self.len());
+                Labels::Shared(buffer.clone(), range.start..range.start + end)
+            }
+        };
+        Self { labels, ranks: self.ranks }
     }
 
     /// The same answers as a black box with less access would give them.
@@ -132,100 +174,57 @@ impl Answers {
             return Err(Error::Access { wanted, available: self.ranks });
         }
         let labels: Vec<u16> = self
-            .labels
+            .as_slice()
             .chunks_exact(self.ranks)
             .flat_map(|r| r[..wanted].iter().copied())
             .collect();
-        Ok(Self { labels: labels.into(), ranks: wanted })
+        Ok(Self { labels: Labels::Own(labels.into()), ranks: wanted })
     }
 
     /// Share of queries whose best label is the true one.
+    ///
+    /// # Panics
+    /// When there are fewer true labels than queries.
     pub fn accuracy(&self, truth: &[u16]) -> f64 {
         if self.is_empty() {
             return 0.0;
         }
-        let right = (0..self.len()).filter(|&q| self.label(q) == truth[q]).count();
+        let best = self.as_slice().iter().step_by(self.ranks);
+        let truth = &truth[..self.len()];
+        let right = best.zip(truth).filter(|(label, truth)| label == truth).count();
         right as f64 / self.len() as f64
     }
 }
 
-/// Answers of many models to the same queries, laid out query by query.
-///
-/// One fingerprint is compared with all suspects at once, so the labels of all models for one query lie
-/// side by side.
-///
-/// # Shapes
-/// u16 `[queries, ranks, models]`, row-major.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerTable {
-    labels: Vec<u16>,
-    queries: usize,
-    ranks: usize,
-    models: usize,
+impl PartialEq for Answers {
+    fn eq(&self, other: &Self) -> bool {
+        self.ranks == other.ranks && self.as_slice() == other.as_slice()
+    }
 }
 
-impl AnswerTable {
-    /// Gathers the answers of several models, one column each.
-    ///
-    /// # Errors
-    /// When the models answered different numbers of queries or ranks.
-    pub fn from_models(columns: &[Answers]) -> Result<Self> {
-        let first = columns.first().ok_or(Error::Empty("a table of answers needs a model"))?;
-        let (queries, ranks, models) = (first.len(), first.ranks(), columns.len());
-        let mut labels = vec![0; queries * ranks * models];
-        for (model, column) in columns.iter().enumerate() {
-            if column.len() != queries {
-                return Err(Error::Length {
-                    what: "answers of a model",
-                    expected: queries,
-                    actual: column.len(),
-                });
-            }
-            if column.ranks() != ranks {
-                return Err(Error::Access { wanted: ranks, available: column.ranks() });
-            }
-            for (row, &label) in column.as_slice().iter().enumerate() {
-                labels[row * models + model] = label;
-            }
-        }
-        Ok(Self { labels, queries, ranks, models })
-    }
+impl Eq for Answers {}
 
-    /// Number of queries.
-    pub fn queries(&self) -> usize {
-        self.queries
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers")
+            .field("labels", &self.as_slice())
+            .field("ranks", &self.ranks)
+            .finish()
     }
+}
 
-    /// Labels revealed a query.
-    pub fn ranks(&self) -> usize {
-        self.ranks
+fn check_ranks(labels: usize, ranks: usize) -> Result<()> {
+    if ranks == 0 {
+        return Err(Error::Empty("answers must reveal at least one label"));
     }
-
-    /// Number of models.
-    pub fn models(&self) -> usize {
-        self.models
+    if !labels.is_multiple_of(ranks) {
+        return Err(Error::Length {
+            what: "labels of ranked answers",
+            expected: labels.next_multiple_of(ranks),
+            actual: labels,
+        });
     }
-
-    /// Label at `rank` (0 is the best) that each model gives to `query`.
-    ///
-    /// # Panics
-    /// When `query` or `rank` is out of range.
-    pub fn labels(&self, query: usize, rank: usize) -> &[u16] {
-        assert!(rank < self.ranks, "rank {rank} of {}", self.ranks);
-        let row = query * self.ranks + rank;
-        &self.labels[row * self.models..(row + 1) * self.models]
-    }
-
-    /// One model's answers.
-    ///
-    /// # Panics
-    /// When `model` is out of range.
-    pub fn model(&self, model: usize) -> Answers {
-        assert!(model < self.models, "model {model} of {}", self.models);
-        let labels: Vec<u16> =
-            self.labels.iter().skip(model).step_by(self.models).copied().collect();
-        Answers { labels: labels.into(), ranks: self.ranks }
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -233,18 +232,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_gives_back_each_models_answers() {
-        let a = Answers::new(vec![1, 2, 3, 4], 2).unwrap();
-        let b = Answers::new(vec![5, 6, 7, 8], 2).unwrap();
-        let table = AnswerTable::from_models(&[a.clone(), b.clone()]).unwrap();
-        assert_eq!(table.labels(1, 0), [3, 7]);
-        assert_eq!((table.model(0), table.model(1)), (a, b));
-    }
-
-    #[test]
     fn less_access_reveals_the_best_labels_only() {
         let answers = Answers::new(vec![1, 2, 3, 4, 5, 6], 3).unwrap();
         assert_eq!(answers.restricted_to(Access::Top1).unwrap().as_slice(), [1, 4]);
         assert!(answers.restricted_to(Access::TopK(4)).is_err());
+    }
+
+    #[test]
+    fn answers_in_a_shared_buffer_are_those_copied_out_of_it() {
+        let buffer: Arc<Buffer> = Arc::new(vec![9, 9, 1, 2, 3, 4, 9]);
+        let shared = Answers::shared(Arc::clone(&buffer), 2..6, 2).unwrap();
+        let own = Answers::new(vec![1, 2, 3, 4], 2).unwrap();
+        assert_eq!(shared, own);
+        assert_eq!(format!("{shared:?}"), format!("{own:?}"));
+        assert_eq!((shared.len(), shared.label(1), shared.ranked(1)), (2, 3, &[3, 4][..]));
+        assert_eq!(shared.gather(&[1, 1, 0]), own.gather(&[1, 1, 0]));
+        assert_eq!(shared.gather(&[1]).as_slice(), [3, 4]);
+        let (top1, truth) = (Access::Top1, [1, 4]);
+        assert_eq!(shared.restricted_to(top1).unwrap(), own.restricted_to(top1).unwrap());
+        assert_eq!((shared.accuracy(&truth), own.accuracy(&truth)), (0.5, 0.5));
+        assert_ne!(shared, Answers::top1([1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn a_range_beyond_the_buffer_is_refused() {
+        let buffer: Arc<Buffer> = Arc::new([1, 2, 3]);
+        let part = |range: Range<usize>, ranks| Answers::shared(Arc::clone(&buffer), range, ranks);
+        assert!(matches!(part(1..4, 1), Err(Error::Length { expected: 4, actual: 3, .. })));
+        assert!(part(usize::MAX..usize::MAX, 1).is_err());
+        assert!(part(0..3, 2).is_err());
+        assert!(part(0..3, 0).is_err());
+        assert!(part(3..3, 1).unwrap().is_empty());
     }
 }

@@ -4,23 +4,27 @@
 //! seconds and run anywhere. `bertillon` (the plugin crate) re-exports all of it.
 
 mod answers;
+mod bits;
 mod entropy;
 mod error;
 pub mod evaluation;
+mod lanes;
 mod published;
 pub mod results;
 mod statistic;
 mod stream;
 pub mod suite;
 mod suspects;
+mod table;
 
-pub use answers::{Access, AnswerTable, Answers};
+pub use answers::{Access, Answers};
 pub use entropy::{entropy_ranking, label_entropies};
 pub use error::Error;
 pub use published::Published;
-pub use statistic::{Statistic, mutual_information_distance};
+pub use statistic::{PairDistances, Statistic, mutual_information_distance};
 pub use stream::Stream;
 pub use suspects::Suspects;
+pub use table::AnswerTable;
 
 /// Result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

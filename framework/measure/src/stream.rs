@@ -73,7 +73,31 @@ impl Stream {
     /// When `count` exceeds the number of items.
     pub fn sample<T: Copy>(&mut self, items: &[T], count: usize) -> Vec<T> {
         assert!(count <= items.len(), "{count} of {} items", items.len());
-        let mut items = items.to_vec();
+        match u32::try_from(items.len()) {
+            Ok(n) if is_sparse(items.len(), count) => {
+                self.sample_few(n, count).into_iter().map(|i| items[i as usize]).collect()
+            }
+            _ => self.sample_many(items.to_vec(), count),
+        }
+    }
+
+    /// `count` distinct indices below `n` at random, in random order; a smaller `count` gives a prefix.
+    ///
+    /// Few indices cost no more the more there are to choose from.
+    ///
+    /// # Panics
+    /// When `count` exceeds `n` or `n` exceeds `u32`.
+    pub fn sample_indices(&mut self, n: usize, count: usize) -> Vec<u32> {
+        assert!(count <= n, "{count} of {n} indices");
+        let all = u32::try_from(n).expect("indices fit in u32");
+        match is_sparse(n, count) {
+            true => self.sample_few(all, count),
+            false => self.sample_many((0..all).collect(), count),
+        }
+    }
+
+    /// The first `count` steps of Fisher and Yates' shuffle.
+    fn sample_many<T>(&mut self, mut items: Vec<T>, count: usize) -> Vec<T> {
         for i in 0..count {
             let j = self.generator.random_range(i..items.len());
             items.swap(i, j);
@@ -82,13 +106,21 @@ impl Stream {
         items
     }
 
-    /// `count` distinct indices below `n` at random, in random order; a smaller `count` gives a prefix.
-    ///
-    /// # Panics
-    /// When `count` exceeds `n` or `n` exceeds `u32`.
-    pub fn sample_indices(&mut self, n: usize, count: usize) -> Vec<u32> {
-        let n = u32::try_from(n).expect("indices fit in u32");
-        self.sample(&(0..n).collect::<Vec<_>>(), count)
+    /// As [`sample_many`](Self::sample_many) of `0..n`, keeping only the places that no longer hold their own index.
+    fn sample_few(&mut self, n: u32, count: usize) -> Vec<u32> {
+        let mut moved = Moved::new(count);
+        let mut indices: Vec<u32> = (0..n).take(count).collect();
+        for i in 0..count {
+            let j = self.generator.random_range(i..n as usize);
+            if j < count {
+                indices.swap(i, j);
+            } else {
+                #[expect(clippy::cast_possible_truncation, reason = "below n")]
+                let place = moved.place(j as u32);
+                std::mem::swap(&mut indices[i], place);
+            }
+        }
+        indices
     }
 
     /// Shuffles `items` uniformly.
@@ -96,6 +128,35 @@ impl Stream {
         for i in (1..items.len()).rev() {
             items.swap(i, self.generator.random_range(0..=i));
         }
+    }
+}
+
+/// Whether a sample is so small that it costs less to look places up than to fill them all.
+fn is_sparse(n: usize, count: usize) -> bool {
+    count <= n / 8
+}
+
+/// What lies in those places of `0..` that have been touched: a hash table with open addressing.
+struct Moved {
+    /// A place and what lies in it.
+    slots: Vec<Option<(u32, u32)>>,
+    shift: u32,
+}
+
+impl Moved {
+    fn new(places: usize) -> Self {
+        let size = (2 * places).next_power_of_two().max(2);
+        Self { slots: vec![None; size], shift: u32::BITS - size.ilog2() }
+    }
+
+    /// What lies in `place`: at first its own index.
+    fn place(&mut self, place: u32) -> &mut u32 {
+        // Multiplication by 2^32 over the golden ratio spreads neighbours; its upper bits are the best mixed.
+        let mut slot = (place.wrapping_mul(0x9e37_79b9) >> self.shift) as usize;
+        while self.slots[slot].is_some_and(|(other, _)| other != place) {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        &mut self.slots[slot].get_or_insert((place, place)).1
     }
 }
 
@@ -122,7 +183,10 @@ fn update_framed(hasher: &mut blake3::Hasher, name: &[u8]) {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "shares of small numbers")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -140,6 +204,25 @@ mod tests {
         let mut all = draw(100);
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
+    }
+
+    proptest! {
+        #[test]
+        fn few_are_drawn_as_from_a_shuffle_of_all(
+            seed in any::<u64>(), n in 1_u32..3000, share in 0.0..=1.0,
+        ) {
+            let count = (f64::from(n) * share) as usize;
+            let stream = Stream::named(seed, ["draw"]);
+            let (mut all, mut few, mut items) = (stream.clone(), stream.clone(), stream);
+            let expected = all.sample_many((0..n).collect(), count);
+            prop_assert_eq!(&few.sample_few(n, count), &expected);
+            // The streams stand at the same place after.
+            prop_assert_eq!(all.below(1 << 30), few.below(1 << 30));
+            let labels: Vec<u64> = (0..u64::from(n)).map(|i| i * 7 + 1).collect();
+            let drawn = items.sample(&labels, count);
+            let picked: Vec<u64> = expected.iter().map(|&i| labels[i as usize]).collect();
+            prop_assert_eq!(drawn, picked);
+        }
     }
 
     #[test]

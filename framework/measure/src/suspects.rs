@@ -19,7 +19,8 @@ impl<'a> Suspects<'a> {
     /// When a row or the number of ranks exceeds the table.
     pub fn new(table: &'a AnswerTable, rows: &'a [u32], ranks: usize) -> Self {
         assert!(ranks <= table.ranks(), "{ranks} ranks asked of {}", table.ranks());
-        assert!(rows.iter().all(|&row| (row as usize) < table.queries()), "row beyond the table");
+        let last = rows.iter().max();
+        assert!(last.is_none_or(|&row| (row as usize) < table.queries()), "row beyond the table");
         Self { table, rows, ranks }
     }
 
@@ -41,6 +42,16 @@ impl<'a> Suspects<'a> {
     /// Labels revealed a query.
     pub fn ranks(&self) -> usize {
         self.ranks
+    }
+
+    /// The table that the suspects' answers lie in.
+    pub(crate) fn table(&self) -> &'a AnswerTable {
+        self.table
+    }
+
+    /// Row of the table for each query.
+    pub(crate) fn rows(&self) -> &'a [u32] {
+        self.rows
     }
 
     /// Best label that each suspect gave to `query`.

@@ -74,7 +74,7 @@ fn load() -> Option<Recorded> {
     };
     let kept: Vec<String> = models.keys().filter(keeps).cloned().collect();
     let columns: Vec<Answers> = kept.iter().map(|name| models[name].clone()).collect();
-    let table = AnswerTable::from_models(&columns).unwrap();
+    let table = AnswerTable::with_truth(&columns, &truth).unwrap();
     Some(Recorded { truth, models, vanillas, kept, table })
 }
 

@@ -2,22 +2,27 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::{AnswerTable, Stream};
+use super::{binary::Binary, bits::Scoring, *};
+use crate::{AnswerTable, Stream, lanes::Lanes};
 
-/// Distances of `suspects` by `statistic`.
+/// Distances of `suspects` by `statistic`, which are the same with and without bits.
 fn distances(
     statistic: Statistic,
     reference: &Answers,
     truth: &[u16],
     suspects: &[Answers],
 ) -> Vec<f64> {
-    let table = AnswerTable::from_models(suspects).unwrap();
     let rows: Vec<u32> = (0..).take(truth.len()).collect();
-    let mut out = vec![f64::NAN; suspects.len()];
-    let suspects = Suspects::new(&table, &rows, table.ranks());
-    statistic.distances(reference, Some(truth), &suspects, &mut out).unwrap();
-    out
+    let by_labels = AnswerTable::from_models(suspects).unwrap();
+    let by_bits = AnswerTable::with_truth(suspects, truth).unwrap();
+    let [labels, bits] = [by_labels, by_bits].map(|table| {
+        let mut out = vec![f64::NAN; suspects.len()];
+        let suspects = Suspects::new(&table, &rows, table.ranks());
+        statistic.distances(reference, Some(truth), &suspects, &mut out).unwrap();
+        out
+    });
+    assert_eq!(labels, bits);
+    labels
 }
 
 fn distance(statistic: Statistic, reference: &[u16], truth: &[u16], suspect: &[u16]) -> f64 {
@@ -208,20 +213,19 @@ proptest! {
     }
 
     #[test]
-    fn the_two_symbol_path_agrees_with_the_table_to_the_bit(
-        counts in prop::array::uniform4(0_u32..6000),
+    fn all_ways_from_counts_of_two_symbols_agree_to_the_bit(
+        counts in prop::array::uniform4(0_u32..300), scale in 1_u32..40,
+        suspects in prop::sample::select(vec![1, 100, 1_000_000]),
     ) {
-        let [both, owner, suspect, neither] = counts;
+        let counts = counts.map(|n| n * scale);
         prop_assume!(counts.iter().any(|&n| n > 0));
-        let fast = Correctness {
-            queries: counts.iter().sum(),
-            reference: both + owner,
-            both: vec![both],
-            alone: vec![suspect],
-        };
+        let [both, owner, suspect, neither] = counts;
+        let (right, wrong) = ((both + owner) as usize, (suspect + neither) as usize);
+        let binary = Binary::new(Statistic::MutualInformation, right, wrong, suspects);
         let mut out = [f64::NAN];
-        fast.mutual_information(&mut out);
-        prop_assert_eq!(out[0], mutual_information_distance(&[both, owner, suspect, neither], 2));
+        binary.distances(&[both], &[suspect], &mut out);
+        prop_assert_eq!(out[0], mutual_information_distance(&counts, 2));
+        prop_assert_eq!(out[0], mutual_information_distance(&[both, suspect, owner, neither], 2));
     }
 
     #[test]
@@ -261,4 +265,136 @@ fn suspects_are_scored_alike_whatever_the_block_they_fall_in() {
         let expected = naive(&symbols(&suspects[0], &truth), &symbols(suspect, &truth));
         assert!(close(distance, expected), "{distance} is not {expected}");
     }
+}
+
+/// A pool's answers that are right three times out of five, and the true labels.
+///
+/// The true label is among the `ranks` labels of an answer or not.
+fn skilled_answers(
+    seed: u64,
+    models: usize,
+    queries: usize,
+    ranks: usize,
+) -> (Vec<Answers>, Vec<u16>) {
+    let mut stream = Stream::named(seed, ["pool"]);
+    let mut below = |bound: u16| u16::try_from(stream.below(u32::from(bound))).unwrap();
+    let truth: Vec<u16> = (0..queries).map(|_| below(7)).collect();
+    let mut answers = || {
+        let ranked = truth.iter().flat_map(|&label| {
+            let best = if below(5) < 3 { label } else { below(7) };
+            (0..).take(ranks).map(move |rank| (best + 2 * rank) % 7)
+        });
+        Answers::new(ranked.collect::<Vec<_>>(), ranks).unwrap()
+    };
+    ((0..models).map(|_| answers()).collect(), truth)
+}
+
+/// Joint counts of the symbols of a reference and a suspect, counted one by one.
+fn joint(reference: &[usize], suspect: &[usize], side: usize) -> Vec<u32> {
+    let mut counts = vec![0; side * side];
+    for (row, column) in reference.iter().zip(suspect) {
+        counts[row * side + column] += 1;
+    }
+    counts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn bits_of_any_lanes_count_as_one_counts_by_hand(
+        seed in any::<u64>(), queries in 1_usize..700, ranks in 1_usize..5,
+        models in prop::sample::select(vec![1, 511, 512, 513, 1100]),
+    ) {
+        let (columns, truth) = skilled_answers(seed, models, 800, ranks);
+        let table = AnswerTable::with_truth(&columns, &truth).unwrap();
+        let rows = Stream::named(seed, ["rows"]).sample_indices(800, queries);
+        let suspects = Suspects::new(&table, &rows, ranks);
+        let reference = columns[models / 2].gather(&rows);
+        let asked: Vec<u16> = rows.iter().map(|&row| truth[row as usize]).collect();
+        let side = ranks + 1;
+        let own = symbols(&reference, &asked);
+        let expected: Vec<f64> = columns
+            .iter()
+            .map(|answers| symbols(&answers.gather(&rows), &asked))
+            .map(|theirs| mutual_information_distance(&joint(&own, &theirs, side), side))
+            .collect();
+        let mut distances = vec![f64::NAN; models];
+        for lanes in Lanes::available() {
+            distances.fill(f64::NAN);
+            let statistic = Statistic::MutualInformation;
+            let scoring = Scoring::new(statistic, &reference, &asked, &suspects).unwrap();
+            scoring.distances_in(lanes, &mut distances);
+            prop_assert_eq!(&distances, &expected, "{:?}", lanes);
+        }
+    }
+}
+
+#[test]
+fn a_fingerprint_of_another_truth_is_scored_by_labels() {
+    let (columns, truth) = skilled_answers(3, 40, 90, 2);
+    let rows: Vec<u32> = (20..70).collect();
+    let other: Vec<u16> = rows.iter().map(|&row| (truth[row as usize] + 1) % 7).collect();
+    let plain = AnswerTable::from_models(&columns).unwrap();
+    let table = AnswerTable::with_truth(&columns, &truth).unwrap();
+    for statistic in [Statistic::MutualInformation, Statistic::CorrectnessMatch] {
+        let [expected, actual] = [&plain, &table].map(|table| {
+            let mut out = vec![f64::NAN; 40];
+            let reference = columns[0].gather(&rows);
+            let suspects = Suspects::new(table, &rows, 2);
+            statistic.distances(&reference, Some(&other), &suspects, &mut out).unwrap();
+            out
+        });
+        assert_eq!(actual, expected);
+    }
+}
+
+#[test]
+fn distances_of_pairs_are_those_of_fingerprints() {
+    // One model is always right, and two share a tile with it.
+    let (mut columns, truth) = skilled_answers(8, 515, 150, 3);
+    columns[1] =
+        Answers::new(truth.iter().flat_map(|&l| [l, l, l]).collect::<Vec<_>>(), 3).unwrap();
+    let queries: Vec<u32> = (0..150).rev().collect();
+    for queries in [&queries[..], &queries[3..50], &[7]] {
+        let table = AnswerTable::with_truth(&columns, &truth).unwrap();
+        let pairs = PairDistances::on(&table, queries).unwrap();
+        assert_eq!(pairs.models(), 515);
+        let asked: Vec<u16> = queries.iter().map(|&query| truth[query as usize]).collect();
+        let top1 = |model: usize| {
+            let answers = columns[model].gather(queries);
+            symbols(&answers.restricted_to(crate::Access::Top1).unwrap(), &asked)
+        };
+        let all: Vec<Vec<usize>> = (0..515).map(top1).collect();
+        for a in 0..515 {
+            for b in 0..515 {
+                let expected = mutual_information_distance(&joint(&all[a], &all[b], 2), 2);
+                assert_eq!(pairs.distance(a, b), expected, "{a} and {b}");
+                assert_eq!(pairs.row(b)[a], expected);
+            }
+        }
+    }
+    let all = PairDistances::of(&columns, &truth).unwrap();
+    let table = AnswerTable::with_truth(&columns, &truth).unwrap();
+    assert_eq!(all, PairDistances::on(&table, &(0..150).collect::<Vec<_>>()).unwrap());
+}
+
+#[test]
+fn distances_of_pairs_repeat_whatever_the_threads() {
+    let (columns, truth) = skilled_answers(9, 60, 300, 1);
+    let [one, three] = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| PairDistances::of(&columns, &truth).unwrap())
+    });
+    assert_eq!(one, three);
+}
+
+#[test]
+fn pairs_without_truth_or_queries_are_refused() {
+    let (columns, truth) = skilled_answers(9, 2, 10, 1);
+    let plain = AnswerTable::from_models(&columns).unwrap();
+    assert!(matches!(PairDistances::on(&plain, &[0]), Err(Error::NoTruth)));
+    let table = AnswerTable::with_truth(&columns, &truth).unwrap();
+    assert!(matches!(PairDistances::on(&table, &[]), Err(Error::Empty(_))));
+    assert!(PairDistances::of(&columns, &truth[1..]).is_err());
 }
