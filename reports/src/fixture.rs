@@ -39,6 +39,9 @@ pub(crate) fn results() -> Results {
                 5000.0,
             ),
         ],
+        identification: Vec::new(),
+        sequential: Vec::new(),
+        figures: None,
         failures: vec![
             failure(
                 "derive",

@@ -4,18 +4,26 @@
 //! seconds and run anywhere. `bertillon` (the plugin crate) re-exports all of it.
 
 mod answers;
+mod embedding;
 mod entropy;
 mod error;
 pub mod evaluation;
+mod histogram;
+mod null;
 pub mod results;
+mod separation;
 mod statistic;
 mod stream;
 pub mod suite;
 mod suspects;
 
 pub use answers::{Access, AnswerTable, Answers};
+pub use embedding::{Embedding, embed};
 pub use entropy::{entropy_ranking, label_entropies};
 pub use error::Error;
+pub use histogram::{BINS, Histogram, PairClass, histograms};
+pub use null::{ExactNull, exact_p_value, permutation_p_value};
+pub use separation::{neighbour_purity, silhouette};
 pub use statistic::{Statistic, mutual_information_distance};
 pub use stream::Stream;
 pub use suspects::Suspects;

@@ -137,6 +137,9 @@ pub(crate) fn judge(
         evaluation: rates::settings(plan),
         population: rates::population(plan, outcomes, vanillas, &bench.suspects),
         fingerprints,
+        identification: Vec::new(),
+        sequential: Vec::new(),
+        figures: None,
         failures,
         warnings,
     };
