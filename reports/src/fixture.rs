@@ -40,6 +40,9 @@ pub(crate) fn results() -> Results {
             ),
         ],
         published: None,
+        identification: Vec::new(),
+        sequential: Vec::new(),
+        figures: None,
         failures: vec![
             failure(
                 "derive",

@@ -5,12 +5,16 @@
 
 mod answers;
 mod bits;
+mod embedding;
 mod entropy;
 mod error;
 pub mod evaluation;
+mod histogram;
 mod lanes;
+mod null;
 mod published;
 pub mod results;
+mod separation;
 mod statistic;
 mod stream;
 pub mod suite;
@@ -18,9 +22,13 @@ mod suspects;
 mod table;
 
 pub use answers::{Access, Answers};
+pub use embedding::{Embedding, embed};
 pub use entropy::{entropy_ranking, label_entropies};
 pub use error::Error;
+pub use histogram::{BINS, Histogram, PairClass, histograms};
+pub use null::{ExactNull, exact_p_value, permutation_p_value};
 pub use published::Published;
+pub use separation::{neighbour_purity, silhouette};
 pub use statistic::{PairDistances, Statistic, mutual_information_distance};
 pub use stream::Stream;
 pub use suspects::Suspects;

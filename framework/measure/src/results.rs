@@ -26,6 +26,15 @@ pub struct Results {
     /// Published rates beside those of this run, where the suite names some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedRates>,
+    /// Identification: one entry a fingerprint and budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identification: Vec<IdentificationResult>,
+    /// Sequential tests of known models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequential: Vec<SequentialResult>,
+    /// Maps and histograms of the distances between models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
     /// Cells that failed; their pairs are in no count.
     pub failures: Vec<Failure>,
     /// What a reader should know before trusting a figure.
@@ -35,7 +44,7 @@ pub struct Results {
 /// The evaluation's settings, as run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// `detection`.
+    /// `detection`, `identification` or `sequential`.
     pub task: String,
     /// `pooled` or `leave-one-family-out`.
     pub protocol: String,
@@ -276,4 +285,174 @@ pub struct Failure {
     pub plugin: Option<String>,
     /// What happened, causes included.
     pub reason: String,
+}
+
+/// Who a suspect was said to be, by one fingerprint at one budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdentificationResult {
+    /// The user's name for the fingerprint.
+    pub fingerprint: String,
+    /// What is named: `family`, `variation` or `model`.
+    pub group: String,
+    /// Queries a fingerprint may spend, L.
+    pub budget: usize,
+    /// Draws averaged.
+    pub draws: usize,
+    /// Delta degrees of freedom of every `sd` below.
+    pub ddof: usize,
+    /// What was found.
+    pub rates: IdentificationRates,
+}
+
+/// Rates of an identification with suspects of groups that the owner does not know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdentificationRates {
+    /// Suspects of known groups, mean over draws.
+    pub known: f64,
+    /// Suspects of unknown groups, mean over draws.
+    pub unknown: f64,
+    /// Queries put to a suspect, mean over draws.
+    pub queries: f64,
+    /// Share of known suspects given their right name; with the next two it sums to 1.
+    pub correct: Rate,
+    /// Share given another name.
+    pub wrong: Rate,
+    /// Share given none.
+    pub abstained: Rate,
+    /// `correct` without the vanillas, which their own delegates recognise; none when there is nothing else.
+    pub correct_without_vanillas: Option<Rate>,
+    /// Share of unknown suspects that may be given a name, alpha.
+    pub target: f64,
+    /// Share of unknown suspects given a name; none when all are known.
+    pub unknown_answered: Option<Rate>,
+    /// Threshold on the smallest distance.
+    pub threshold: Threshold,
+    /// Share of known suspects whose nearest known group is the right one, whatever its distance.
+    pub closed_set_accuracy: Rate,
+    /// Chance that a known suspect's smallest distance is below an unknown one's, ties half; none when all are known.
+    pub auroc: Option<Rate>,
+    /// Rows by kind and detail first (`parameter` null), then each parameter; known suspects only.
+    pub variations: Vec<IdentificationRow>,
+}
+
+/// Rates for one kind of variant, at the overall threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdentificationRow {
+    /// Kind of variant.
+    pub kind: String,
+    /// Detail of the kind.
+    pub detail: Option<String>,
+    /// Parameter; none for the row that pools them.
+    pub parameter: Option<String>,
+    /// Group of the kind.
+    pub group: String,
+    /// Whether an owner rehearsed variants of this group.
+    pub rehearsed: bool,
+    /// Suspects of this row that are of known groups, mean over draws.
+    pub known: f64,
+    /// Share given their right name.
+    pub correct: Rate,
+    /// Share given another name.
+    pub wrong: Rate,
+    /// Share given none.
+    pub abstained: Rate,
+}
+
+/// How greedy sequential tests of known models ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SequentialResult {
+    /// `detection` or `identification`.
+    pub goal: String,
+    /// What is detected or named: `family`, `variation` or `model`.
+    pub group: String,
+    /// `positive` (the black box is of the hypothesis) or `negative`; none for identification.
+    pub couples: Option<String>,
+    /// By what queries were chosen: `mean`, `worst` or `best`.
+    pub score: String,
+    /// What a black box reveals, `top1`.
+    pub access: String,
+    /// Couples (hypothesis, model), or models, all of them.
+    pub cases: usize,
+    /// Share decided rightly; groups count equally in a detection, models in an identification.
+    pub correct: f64,
+    /// Share decided wrongly.
+    pub wrong: f64,
+    /// Share left undecided.
+    pub abstained: f64,
+    /// Queries until the end, undecided cases included.
+    pub queries: QueriesToDecision,
+}
+
+/// Distribution of a number of queries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueriesToDecision {
+    /// Weighted mean.
+    pub mean: f64,
+    /// Ascending; the last one, of share 1, is the largest number.
+    pub quantiles: Vec<Quantile>,
+}
+
+/// The smallest number of queries by which a share of the cases has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantile {
+    /// In `(0, 1]`.
+    pub share: f64,
+    /// Queries.
+    pub queries: u32,
+}
+
+/// Figures of the distances between models, as data.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Maps of all kept models, one a perplexity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<MapFigure>,
+    /// Histograms of the distances of all pairs of kept models, one a selection and budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histograms: Vec<HistogramFigure>,
+}
+
+/// A map of models by t-SNE.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MapFigure {
+    /// How the images behind the distances were chosen, in words.
+    pub selection: String,
+    /// How many they are.
+    pub images: usize,
+    /// Neighbours that a model keeps near, as asked.
+    pub perplexity: f64,
+    /// Kullback-Leibler divergence of the map, nats.
+    pub kl: Option<f64>,
+    /// Share of a model's 5 nearest that are of its family, on the distances; none without two models.
+    pub purity: Option<f64>,
+    /// Silhouette of the families on the distances; none without two families of two models.
+    pub silhouette: Option<f64>,
+    /// `[x, y]` of each kept model, in the order of the population.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// Histograms of distances at one budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistogramFigure {
+    /// How the images behind the distances were chosen, in words.
+    pub selection: String,
+    /// How many they are, L.
+    pub budget: usize,
+    /// `same variation`, `same vanilla`, `different vanilla`.
+    pub classes: Vec<HistogramClass>,
+}
+
+/// Distances of the pairs of models that have the same in common.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistogramClass {
+    /// What they have in common.
+    pub class: String,
+    /// Pairs.
+    pub pairs: u64,
+    /// Pairs in each of the equal bins on `[0, 1]`.
+    pub counts: Vec<u64>,
+    /// Pairs whose distance is infinite.
+    pub infinite: u64,
+    /// Share of the pairs in each bin; with the infinite ones they sum to 1.
+    pub shares: Vec<f64>,
 }

@@ -138,6 +138,9 @@ pub(crate) fn judge(
         population: rates::population(plan, outcomes, vanillas, &bench.suspects),
         published: plan.published.as_ref().map(|published| published.beside(&fingerprints)),
         fingerprints,
+        identification: Vec::new(),
+        sequential: Vec::new(),
+        figures: None,
         failures,
         warnings,
     };

@@ -17,10 +17,22 @@
 mod bootstrap;
 mod curve;
 mod evaluate;
+mod grouping;
+mod identification;
 mod population;
 mod rows;
+mod sequential;
 #[cfg(test)]
 mod tests;
 mod threshold;
 
 pub use evaluate::{Case, Evaluated, Settings, Suspect, Warning, evaluate};
+pub use grouping::Grouping;
+pub use identification::{
+    IdentificationCase, IdentificationDraw, IdentificationSettings, IdentificationWarning,
+    Identified, identify, nearest_delegates,
+};
+pub use sequential::{
+    Couple, Decision, DetectedKnown, IdentifiedKnown, Named, Observations, Score, Tally,
+    detect_known, identify_known,
+};
