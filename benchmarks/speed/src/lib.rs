@@ -21,8 +21,7 @@ macro_rules! build {
         /// # Errors
         /// When there is no such plugin, or it refuses its parameters.
         pub fn $function(name: &str, parameters: &str) -> Result<Box<dyn $trait>> {
-            let entries = registry::of_kind(PluginKind::$kind)?;
-            let entry = entries.into_iter().find(|entry| entry.name == name);
+            let entry = registry::find(PluginKind::$kind, name)?;
             match entry.map(|entry| entry.builder) {
                 Some(Builder::$kind(build)) => build(parameters),
                 _ => Err(bertillon::Error::Refused(format!("no plugin `{name}`"))),
@@ -53,8 +52,7 @@ build!(
 /// # Errors
 /// When the pool is too large.
 pub fn images(pool: usize) -> Result<Split> {
-    let entries = registry::of_kind(PluginKind::Images)?;
-    let entry = entries.into_iter().find(|entry| entry.name == "fashion-mnist");
+    let entry = registry::find(PluginKind::Images, "fashion-mnist")?;
     match entry.map(|entry| entry.builder) {
         Some(Builder::Images(build)) => build("{}")?.load(Some(pool)),
         _ => Err(bertillon::Error::Refused("no Fashion-MNIST".to_owned())),

@@ -197,6 +197,11 @@ pub trait FingerprintMethod: Send + Sync {
         0.0
     }
 
+    /// Whether its distances are p-values: then a threshold may be chosen without any other model.
+    fn gives_p_values(&self) -> bool {
+        false
+    }
+
     /// Makes a fingerprint of at most `budget` queries.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub struct Owner {
 /// What plugins worked out from what an owner knows, by name: she enrols once for every draw and budget, and a
 /// ranking of the pool stays the same. Starts empty (`Memory::default()`).
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>);
+pub struct Memory(Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>);
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,14 +96,15 @@ impl fmt::Debug for Memory {
 }
 
 impl Owner {
-    /// What `compute` gave when it was first called for this owner under this name, which says what it is and whose
-    /// (`"entropy: ranking"`): it must follow from what the owner knows alone, not from a stream.
+    /// What `compute` gave when it was first called for this owner under this name, which says whose it is, what, and by
+    /// which parameters (`"entropy: ranking"`): it must follow from these and from what the owner knows, never from a
+    /// stream.
     ///
     /// # Errors
     /// What `compute` says, or when the name stands for something of another type.
     pub fn remembered<T: Send + Sync + 'static>(
         &self,
-        name: &'static str,
+        name: &str,
         compute: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let mut known = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +112,7 @@ impl Owner {
             Some(found) => found.clone(),
             None => {
                 let computed: Arc<dyn Any + Send + Sync> = Arc::new(compute()?);
-                known.insert(name, computed.clone());
+                known.insert(name.to_owned(), computed.clone());
                 computed
             }
         };

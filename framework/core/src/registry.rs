@@ -208,6 +208,15 @@ pub fn of_kind(kind: PluginKind) -> Result<Vec<&'static Entry>> {
     Ok(entries()?.iter().copied().filter(|entry| entry.kind() == kind).collect())
 }
 
+/// The plugin of one kind with this name, where there is one.
+///
+/// # Errors
+/// As [`entries`].
+pub fn find(kind: PluginKind, name: &str) -> Result<Option<&'static Entry>> {
+    let named = |entry: &&Entry| entry.kind() == kind && entry.name == name;
+    Ok(entries()?.iter().copied().find(named))
+}
+
 /// Registers a variant generator: `register_variant!("prune", Prune);`.
 #[macro_export]
 macro_rules! register_variant {

@@ -10,6 +10,7 @@ mod binary;
 mod bits;
 mod labels;
 mod pairs;
+mod permutation;
 mod terms;
 
 pub use pairs::PairDistances;
@@ -27,6 +28,9 @@ pub enum Statistic {
     LabelMatch,
     /// Share of queries on which one is right and the other wrong.
     CorrectnessMatch,
+    /// The p-value of independence: how often the suspect's answers, permuted, would lie as near by mutual
+    /// information. 1 where that is infinite.
+    Permutation,
 }
 
 impl Statistic {
@@ -35,10 +39,18 @@ impl Statistic {
         !matches!(self, Self::LabelMatch)
     }
 
+    /// Whether it looks at as many ranks as the reference has, and not at the best label only.
+    pub fn uses_ranks(self) -> bool {
+        matches!(self, Self::MutualInformation | Self::Permutation)
+    }
+
+    /// Whether its distances are p-values, which need no threshold from other models.
+    pub fn is_p_value(self) -> bool {
+        self == Self::Permutation
+    }
+
     /// Distances of all suspects to the reference, each in `[0, 1]` or `+inf`.
     ///
-    /// Mutual information looks at as many ranks as the reference has, the other statistics at the best label
-    /// only.
     ///
     /// # Errors
     /// When lengths disagree, the truth is needed and absent, suspects reveal fewer ranks than are looked at, or no
@@ -64,7 +76,7 @@ impl Statistic {
             length("true labels", queries, truth.len())?;
         }
         let (wanted, available) = (reference.ranks(), suspects.ranks());
-        if self == Self::MutualInformation && wanted > available {
+        if self.uses_ranks() && wanted > available {
             return Err(Error::Access { wanted, available });
         }
         if self == Self::LabelMatch {
@@ -72,6 +84,9 @@ impl Statistic {
             return Ok(());
         }
         let truth = truth.ok_or(Error::NoTruth)?;
+        if self == Self::Permutation {
+            return permutation::p_values(reference, truth, suspects, out);
+        }
         if let Some(scoring) = bits::Scoring::new(self, reference, truth, suspects) {
             scoring.distances(out);
         } else if self == Self::CorrectnessMatch || wanted == 1 {

@@ -24,11 +24,12 @@ pub(crate) struct Known<'a> {
     pub(crate) rehearsals: &'a [Vec<Result<Answers, String>>],
 }
 
-/// The owner of family `family` as `fingerprint` sees her.
+/// The owner of family `family` as `fingerprint` sees her, who knows the families `peers`.
 pub(crate) fn owner(
     context: &Context<'_>,
     fingerprint: &PlannedFingerprint,
     family: usize,
+    peers: &[usize],
     known: &Known<'_>,
 ) -> PluginResult<Owner> {
     let plan = context.plan;
@@ -41,7 +42,7 @@ pub(crate) fn owner(
         }
     };
     let peers = match fingerprint.knowledge.peers {
-        true => fingerprint.peers[family].as_slice(),
+        true => peers,
         false => &[],
     };
     let peers = peers
@@ -92,7 +93,7 @@ pub(crate) fn bank(
     let vanilla = &context.plan.families[family].vanilla.name;
     context.progress.working_on(&format!("{} of {vanilla}", fingerprint.name));
     let bank = guarded(|| {
-        let owner = owner(context, fingerprint, family, known)?;
+        let owner = owner(context, fingerprint, family, &fingerprint.peers[family], known)?;
         let mut stream = context.plan.bank_stream(family);
         let bank = fingerprint.method.enroll(&owner, None, size, &mut stream)?;
         check(&bank, size, context.plan.pool.len())?;

@@ -10,6 +10,7 @@ mod output;
 mod plan;
 mod plugins;
 mod population;
+mod record;
 mod run;
 mod worker;
 
@@ -25,6 +26,7 @@ use bertillon::{results::Results, suite::SuiteError};
 
 pub use dry_run::plan;
 pub use plan::with_plugin_mistakes;
+pub use record::{RecordedModel, Recording, record};
 pub use run::run;
 
 /// How to run a suite.
@@ -40,6 +42,15 @@ pub struct Options {
     pub threads: usize,
     /// Set from outside to stop at the next cell.
     pub interrupt: Interrupt,
+}
+
+impl Options {
+    fn workers(&self) -> Result<rayon::ThreadPool, RunError> {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads)
+            .build()
+            .map_err(|error| RunError::User(format!("{} threads: {error}", self.threads)))
+    }
 }
 
 /// A flag that asks a run to stop.

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use bertillon::{
     Access, CHUNK, Cost, FingerprintMethod, InputSelector, Knowledge, LabelledImages,
     ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Stream, Vanilla, VariantGenerator,
-    Variation, suite::Suite,
+    Variation,
+    suite::{IdentifyBy, Suite, Task},
 };
 
 use check::Checker;
@@ -291,9 +292,35 @@ impl Plan {
         Stream::named(self.suite.seed, ["draw", &draw.to_string(), "owner", name])
     }
 
+    /// Randomness of one draw that all owners share, so that those that choose alike ask alike.
+    pub(crate) fn shared_draw_stream(&self, draw: usize) -> Stream {
+        Stream::named(self.suite.seed, ["draw", &draw.to_string(), "shared"])
+    }
+
+    /// Whether owners rehearse for a fingerprint: it uses rehearsals, or is to tell kinds of variant apart by them.
+    pub(crate) fn rehearses(&self, fingerprint: &PlannedFingerprint) -> bool {
+        let by = &self.suite.evaluation.identification.by;
+        let tells_kinds =
+            self.suite.asks(Task::Identification) && by.contains(&IdentifyBy::Variation);
+        fingerprint.knowledge.rehearsals || tells_kinds && fingerprint.bank.is_none()
+    }
+
     /// Fingerprints whose queries are crafted, with their index.
     pub(crate) fn crafting(&self) -> impl Iterator<Item = (usize, &PlannedFingerprint)> {
         self.fingerprints.iter().enumerate().filter(|(_, fingerprint)| fingerprint.bank.is_some())
+    }
+}
+
+impl PlannedFingerprint {
+    /// Whether the variant at this place of the plan is one that its owners rehearse.
+    pub(crate) fn rehearses(&self, plan: &Plan, variant: usize) -> bool {
+        let variation = &plan.variants[variant].variation;
+        self.rehearsals.iter().any(|rehearsal| rehearsal.variation == *variation)
+    }
+
+    /// Whether its owners rehearse a variant of this group.
+    pub(crate) fn rehearses_group(&self, group: &str) -> bool {
+        self.rehearsals.iter().any(|rehearsal| rehearsal.variation.group.to_string() == group)
     }
 }
 

@@ -91,13 +91,13 @@ build!(
 );
 
 fn find(used: &PluginUse, kind: PluginKind) -> Result<&'static Entry, Vec<Diagnostic>> {
-    let entries = registry::entries().map_err(|error| vec![at_name(used, error.to_string())])?;
+    let unusable = |error: Error| vec![at_name(used, error.to_string())];
     let name = used.plugin.value.as_str();
-    let named = |entry: &&&Entry| entry.name == name;
-    if let Some(entry) = entries.iter().filter(|entry| entry.kind() == kind).find(named) {
+    if let Some(entry) = registry::find(kind, name).map_err(unusable)? {
         return Ok(entry);
     }
-    let help = match entries.iter().find(named) {
+    let entries = registry::entries().map_err(unusable)?;
+    let help = match entries.iter().find(|entry| entry.name == name) {
         Some(other) => Some(format!("`{name}` is registered as {}", other.kind())),
         None => {
             let of_kind = entries.iter().filter(|entry| entry.kind() == kind);

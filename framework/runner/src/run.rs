@@ -13,7 +13,7 @@ use crate::{
     cache::Cache,
     context::Context,
     enrolment::{self, Known, Rehearsed},
-    judgement::{self, Judged},
+    judgement::{self, Judged, Material},
     key::Key,
     output,
     plan::{ModelId, Plan},
@@ -34,23 +34,22 @@ pub fn run(
     output::check_writable(&options.out)?;
     let cache = Cache::open(&options.cache)?;
     let plan = Plan::new(suite, options)?;
-    let workers = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build()
-        .map_err(|error| RunError::User(format!("{} threads: {error}", options.threads)))?;
+    let workers = options.workers()?;
     let context = Context::new(&plan, &cache, &workers, options, progress);
     let vanillas = ask_vanillas(&context)?;
     let rehearsals = rehearse(&context)?;
     let (banks, mut failures) = craft(&context, &vanillas, &rehearsals)?;
     let outcomes = ask_everyone(&context, &vanillas, &banks)?;
     failures.splice(0..0, failures_of(&plan, &outcomes));
-    let judged = judgement::judge(&context, &vanillas, &rehearsals, &banks, &outcomes, failures)?;
-    let Judged { results, pairs } = judged;
+    let material = Material::new(&vanillas, &rehearsals, &banks);
+    let Judged { results, pairs } = judgement::judge(&context, &material, &outcomes, failures)?;
     output::write(&context, options, &results, &pairs, started.elapsed())?;
     Ok(Finished { results, out: options.out.clone(), computed: context.computed() })
 }
 
-fn ask_vanillas(context: &Context<'_>) -> Result<Vec<Result<Answers, String>>, RunError> {
+pub(crate) fn ask_vanillas(
+    context: &Context<'_>,
+) -> Result<Vec<Result<Answers, String>>, RunError> {
     let plan = context.plan;
     let families: Vec<usize> = (0..plan.families.len()).collect();
     let answers = context.step(
@@ -94,7 +93,7 @@ fn rehearse(context: &Context<'_>) -> Result<Rehearsed, RunError> {
     let owners = plan.families.len();
     let mut all = Vec::new();
     for fingerprint in &plan.fingerprints {
-        if !fingerprint.knowledge.rehearsals {
+        if !plan.rehearses(fingerprint) {
             all.push(vec![Vec::new(); owners]);
             continue;
         }
@@ -155,7 +154,7 @@ fn craft(
     Ok((banks, failures))
 }
 
-fn ask_everyone(
+pub(crate) fn ask_everyone(
     context: &Context<'_>,
     vanillas: &[Result<Answers, String>],
     banks: &[Bank],
@@ -180,7 +179,7 @@ fn ask_everyone(
     Ok(outcomes)
 }
 
-fn failures_of(plan: &Plan, outcomes: &[Outcome]) -> Vec<Failure> {
+pub(crate) fn failures_of(plan: &Plan, outcomes: &[Outcome]) -> Vec<Failure> {
     let mut failures = Vec::new();
     for outcome in outcomes {
         let name = plan.model_name(outcome.model);

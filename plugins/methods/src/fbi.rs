@@ -20,7 +20,9 @@
 //!   all variants of the family; here they choose among the owner's rehearsals, so that none is also a suspect.
 //! - Counts are integers and sums 64-bit floats; the code's 32-bit floats can turn a constant answer at top-k into a
 //!   distance of 0.
-//! - `statistic` scores the same queries in other ways, to tell the choice of queries from that of the score.
+//!   A list of delegates is the authors' compound: the nearest of them counts.
+//! - `statistic` scores the same queries in other ways, to tell the choice of queries from that of the score;
+//!   `permutation` is the null of the code's script for a threshold without other models, exact at top-1.
 
 use bertillon::{
     Access, AnswerTable, Answers, Error, Fingerprint, FingerprintMethod, InputSelector, Knowledge,
@@ -35,15 +37,40 @@ use serde::{Deserialize, Serialize};
 pub struct Params {
     /// Labels that a black box must reveal for a query, 1 or more; 1 is the paper's (the scripts' default is 3).
     pub top_k: usize,
-    /// How answers are compared; `mutual-information` is the paper's.
+    /// How answers are compared; `mutual-information` is the paper's. `permutation` gives p-values, which
+    /// `protocol = "nominal"` reads without any other model.
     pub statistic: Statistic,
-    /// Whose answers stand for the owner's; `close` is the paper's, the other two need rehearsals.
-    pub delegate: Delegate,
+    /// Whose answers stand for the owner's; `close` is the paper's, the other two need rehearsals. A list makes a
+    /// compound of several: the smallest of their distances counts.
+    pub delegate: Delegates,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { top_k: 1, statistic: Statistic::MutualInformation, delegate: Delegate::Close }
+        Self {
+            top_k: 1,
+            statistic: Statistic::MutualInformation,
+            delegate: Delegates::One(Delegate::Close),
+        }
+    }
+}
+
+/// One delegate or several.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Delegates {
+    /// One.
+    One(Delegate),
+    /// Several, at least one, none twice.
+    Several(Vec<Delegate>),
+}
+
+impl Delegates {
+    fn as_slice(&self) -> &[Delegate] {
+        match self {
+            Self::One(delegate) => std::slice::from_ref(delegate),
+            Self::Several(delegates) => delegates,
+        }
     }
 }
 
@@ -73,9 +100,15 @@ impl Configure for Fbi {
         if top_k == 0 {
             return Err(Error::parameter("top_k", top_k, "1 or more"));
         }
-        if top_k > 1 && statistic != Statistic::MutualInformation {
-            let problem = "only `mutual-information` looks beyond the best label: set it to 1";
+        if top_k > 1 && !statistic.uses_ranks() {
+            let problem = "only `mutual-information` and `permutation` look beyond the best label: set it to 1";
             return Err(Error::parameter("top_k", top_k, problem));
+        }
+        let delegates = parameters.delegate.as_slice();
+        let repeated = (1..delegates.len()).any(|i| delegates[..i].contains(&delegates[i]));
+        if delegates.is_empty() || repeated {
+            let value = format!("{delegates:?}");
+            return Err(Error::parameter("delegate", value, "one delegate, or several different"));
         }
         Ok(Self { parameters })
     }
@@ -87,12 +120,16 @@ impl FingerprintMethod for Fbi {
             access: self.access(),
             knowledge: Knowledge {
                 labels: self.parameters.statistic.needs_truth(),
-                rehearsals: self.parameters.delegate != Delegate::Close,
+                rehearsals: self.parameters.delegate.as_slice() != [Delegate::Close],
                 ..Knowledge::default()
             },
             selector: true,
             crafts: false,
         }
+    }
+
+    fn gives_p_values(&self) -> bool {
+        self.parameters.statistic.is_p_value()
     }
 
     fn enroll(
@@ -106,9 +143,13 @@ impl FingerprintMethod for Fbi {
             Error::Refused("`fbi` asks benign queries: it needs a selector".to_owned())
         })?;
         let queries = selector.select(owner, budget, stream)?;
-        let delegate = self.delegate(owner)?.gather(&queries);
+        let delegates = self.delegates(owner)?;
+        let (first, others) = delegates.split_first().ok_or_else(no_delegate)?;
         let mut fingerprint = Fingerprint::benign(owner, queries);
-        fingerprint.reference = delegate.restricted_to(self.access())?;
+        let asked = |answers: &Answers| answers.gather(&fingerprint.queries.pool);
+        let state = others.iter().flat_map(|answers| asked(answers).as_slice().to_vec());
+        fingerprint.state = state.map(f64::from).collect();
+        fingerprint.reference = asked(first);
         fingerprint.truth = fingerprint.truth.filter(|_| self.needs().knowledge.labels);
         Ok(fingerprint)
     }
@@ -119,9 +160,37 @@ impl FingerprintMethod for Fbi {
         suspects: &Suspects<'_>,
         out: &mut [f64],
     ) -> Result<()> {
-        let Fingerprint { reference, truth, .. } = fingerprint;
-        Ok(self.parameters.statistic.distances(reference, truth.as_deref(), suspects, out)?)
+        let Fingerprint { reference, truth, state, .. } = fingerprint;
+        let statistic = self.parameters.statistic;
+        statistic.distances(reference, truth.as_deref(), suspects, out)?;
+        let labels = reference.as_slice().len();
+        let mut other = vec![f64::INFINITY; if state.is_empty() { 0 } else { out.len() }];
+        for delegate in state.chunks(labels.max(1)) {
+            let delegate = Answers::new(labels_of(delegate)?, reference.ranks())?;
+            statistic.distances(&delegate, truth.as_deref(), suspects, &mut other)?;
+            for (least, other) in out.iter_mut().zip(&other) {
+                *least = least.min(*other);
+            }
+        }
+        Ok(())
     }
+}
+
+/// Labels that were kept as the state of a fingerprint.
+fn labels_of(state: &[f64]) -> Result<Vec<u16>> {
+    let label = |&value: &f64| {
+        let whole = value.fract() == 0.0 && (0.0..=f64::from(u16::MAX)).contains(&value);
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within u16")]
+        #[expect(clippy::cast_sign_loss, reason = "not negative")]
+        let label = value as u16;
+        whole.then_some(label)
+    };
+    let labels: Option<Vec<u16>> = state.iter().map(label).collect();
+    labels.ok_or_else(|| Error::Refused("the fingerprint's state holds no labels".to_owned()))
+}
+
+fn no_delegate() -> Error {
+    Error::Refused("a fingerprint needs a delegate".to_owned())
 }
 
 impl Fbi {
@@ -132,10 +201,11 @@ impl Fbi {
         }
     }
 
-    /// The delegate's answers on the pool.
-    fn delegate(&self, owner: &Owner) -> Result<Answers> {
-        if self.parameters.delegate == Delegate::Close {
-            return Ok(owner.answers.clone());
+    /// The delegates' answers on the pool.
+    fn delegates(&self, owner: &Owner) -> Result<Vec<Answers>> {
+        let delegates = self.parameters.delegate.as_slice();
+        if delegates == [Delegate::Close] {
+            return Ok(vec![owner.answers.restricted_to(self.access())?]);
         }
         if owner.rehearsals.is_empty() {
             return Err(Error::Refused(format!(
@@ -143,6 +213,19 @@ impl Fbi {
                 owner.name
             )));
         }
+        let Params { top_k, statistic, .. } = self.parameters;
+        let name = format!("fbi: members by distance at top-{top_k} under {statistic:?}");
+        let members = owner.remembered(&name, || self.members(owner))?;
+        let chosen = |delegate: &Delegate| match delegate {
+            Delegate::Close => 0,
+            Delegate::Middle => members.len() / 2,
+            Delegate::Far => members.len() - 1,
+        };
+        Ok(delegates.iter().map(|delegate| members[chosen(delegate)].clone()).collect())
+    }
+
+    /// Answers of the owner's family as she knows it, the closest to her vanilla first.
+    fn members(&self, owner: &Owner) -> Result<Vec<Answers>> {
         let mut rehearsals: Vec<_> = owner.rehearsals.iter().collect();
         rehearsals.sort_by_key(|rehearsal| &rehearsal.variation);
         // The vanilla comes first, and stays there: nothing is closer to it.
@@ -158,12 +241,7 @@ impl Fbi {
         self.parameters.statistic.distances(&members[0], truth, &suspects, &mut distances)?;
         let mut order: Vec<usize> = (0..members.len()).collect();
         order.sort_by(|&a, &b| distances[a].total_cmp(&distances[b]));
-        let chosen = match self.parameters.delegate {
-            Delegate::Close => order[0],
-            Delegate::Middle => order[order.len() / 2],
-            Delegate::Far => order[order.len() - 1],
-        };
-        Ok(members[chosen].clone())
+        Ok(order.into_iter().map(|member| members[member].clone()).collect())
     }
 }
 
@@ -259,7 +337,7 @@ mod tests {
     fn a_delegate_is_chosen_by_its_distance_on_the_whole_pool() {
         let owner = owner();
         let reference = |delegate| {
-            let method = fbi(Params { delegate, ..Params::default() });
+            let method = fbi(Params { delegate: Delegates::One(delegate), ..Params::default() });
             assert_eq!(method.needs().knowledge.rehearsals, delegate != Delegate::Close);
             enrolled(&method, &owner, 8).unwrap().reference
         };
@@ -269,8 +347,29 @@ mod tests {
     }
 
     #[test]
+    fn the_nearest_of_a_compound_counts() {
+        let owner = owner();
+        let distances_to = |delegates: &[Delegate]| {
+            let delegate = Delegates::Several(delegates.to_vec());
+            let method = fbi(Params { delegate, ..Params::default() });
+            let fingerprint = enrolled(&method, &owner, 8).unwrap();
+            let suspects = [[0, 1, 0, 1, 0, 1, 0, 1], [0, 0, 0, 1, 1, 1, 1, 0], [0; 8]];
+            distances(&method, &fingerprint, &suspects.map(Answers::top1))
+        };
+        let (close, far) = (distances_to(&[Delegate::Close]), distances_to(&[Delegate::Far]));
+        let both = distances_to(&[Delegate::Close, Delegate::Far]);
+        assert_eq!(both, [close[0].min(far[0]), close[1].min(far[1]), f64::INFINITY]);
+        assert!(far[0] < close[0] && close[1] < far[1], "{close:?} {far:?}");
+        for delegate in [vec![], vec![Delegate::Far, Delegate::Far]] {
+            let delegate = Delegates::Several(delegate);
+            assert!(Fbi::configure(Params { delegate, ..Params::default() }).is_err());
+        }
+    }
+
+    #[test]
     fn a_delegate_without_rehearsals_is_refused() {
-        let method = fbi(Params { delegate: Delegate::Far, ..Params::default() });
+        let delegate = Delegates::One(Delegate::Far);
+        let method = fbi(Params { delegate, ..Params::default() });
         let error = enrolled(&method, &testkit::owner(8), 4).unwrap_err().to_string();
         assert!(error.starts_with("owner `toy-0` has no rehearsals"), "{error}");
     }

@@ -7,6 +7,7 @@ mod list;
 mod report;
 mod run;
 mod schema;
+mod suite;
 mod zoo;
 
 use clap::{Parser, Subcommand};

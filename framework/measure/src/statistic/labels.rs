@@ -38,7 +38,7 @@ pub(super) fn correctness_distances(
 }
 
 /// For each suspect, how many of the queries it answers with the label expected.
-fn agreements(
+pub(super) fn agreements(
     suspects: &Suspects<'_>,
     expected: impl ExactSizeIterator<Item = (usize, u16)>,
 ) -> Vec<u32> {

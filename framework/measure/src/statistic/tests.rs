@@ -398,3 +398,42 @@ fn pairs_without_truth_or_queries_are_refused() {
     assert!(matches!(PairDistances::on(&table, &[]), Err(Error::Empty(_))));
     assert!(PairDistances::of(&columns, &truth[1..]).is_err());
 }
+
+#[test]
+fn p_values_count_the_permutations_that_lie_as_near() {
+    // The reference is right on the first three of six images, the suspects on three: all the same, two, none.
+    let truth = [0_u16; 6];
+    let reference = Answers::top1([0, 0, 0, 1, 1, 1]);
+    let suspects = [[0, 0, 0, 1, 1, 1], [0, 0, 1, 0, 1, 1], [1, 1, 1, 0, 0, 0], [0; 6]];
+    let table = AnswerTable::from_models(&suspects.map(Answers::top1)).unwrap();
+    let rows: Vec<u32> = (0..6).collect();
+    let mut p = [f64::NAN; 4];
+    let suspects = Suspects::new(&table, &rows, 1);
+    Statistic::Permutation.distances(&reference, Some(&truth), &suspects, &mut p).unwrap();
+    // Of the 20 ways to be right on three of six, one is the same and one the opposite, both at distance 0.
+    for (actual, expected) in p.into_iter().zip([0.1, 1.0, 0.1, 1.0]) {
+        assert!((actual - expected).abs() < 1e-12, "{p:?}");
+    }
+}
+
+#[test]
+fn p_values_of_ranks_come_near_the_exact_ones_of_two_symbols() {
+    // With the truth at the first rank or absent, two ranks give the symbols 0 and 2: the same two as one rank.
+    let truth = [0_u16; 12];
+    let ranked = |right: [u16; 12]| {
+        Answers::new(right.iter().flat_map(|&wrong| [wrong * 7, 8]).collect::<Vec<_>>(), 2).unwrap()
+    };
+    let reference = ranked([0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
+    let suspect = ranked([0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 1, 0]);
+    let table = AnswerTable::from_models(&[suspect]).unwrap();
+    let rows: Vec<u32> = (0..12).collect();
+    let (mut by_ranks, mut exact) = ([0.0], [0.0]);
+    let p = |reference: &Answers, ranks, out: &mut [f64]| {
+        let suspects = Suspects::new(&table, &rows, ranks);
+        Statistic::Permutation.distances(reference, Some(&truth), &suspects, out).unwrap();
+    };
+    p(&reference, 2, &mut by_ranks);
+    p(&reference.restricted_to(crate::Access::Top1).unwrap(), 1, &mut exact);
+    // 999 permutations: a standard deviation of at most 0.016.
+    assert!((by_ranks[0] - exact[0]).abs() < 0.06, "{by_ranks:?} {exact:?}");
+}

@@ -13,7 +13,7 @@ use super::{Scored, suspect};
 use crate::{RunError, context::Context, plan::Plan, population::Outcome, worker::for_each};
 
 /// Replicates of the bootstrap.
-const REPLICATES: usize = 2000;
+pub(super) const REPLICATES: usize = 2000;
 
 /// A warning about draws that differ in nothing.
 const SAME_QUERIES: &str = "every draw asks the same queries, so the deviation over draws is no \
@@ -101,13 +101,19 @@ pub(super) fn fingerprints(
 
 /// Warnings by their cause, so that one that concerns many rates is said once.
 #[derive(Default)]
-struct Warnings(Vec<(String, Vec<Concerned>)>);
+pub(super) struct Warnings(Vec<(String, Vec<Concerned>)>);
 
 /// A fingerprint with the budgets that a warning concerns, each with its figure.
 type Concerned = (String, Vec<String>);
 
 impl Warnings {
-    fn add(&mut self, cause: &str, fingerprint: &str, budget: usize, figure: Option<String>) {
+    pub(super) fn add(
+        &mut self,
+        cause: &str,
+        fingerprint: &str,
+        budget: usize,
+        figure: Option<String>,
+    ) {
         let causes = &mut self.0;
         let at = causes.iter().position(|(known, _)| known == cause).unwrap_or_else(|| {
             causes.push((cause.to_owned(), Vec::new()));
@@ -123,7 +129,7 @@ impl Warnings {
         }
     }
 
-    fn into_lines(self) -> Vec<String> {
+    pub(super) fn into_lines(self) -> Vec<String> {
         let places = |fingerprints: Vec<(String, Vec<String>)>| -> Vec<String> {
             let place =
                 |(name, budgets): (String, Vec<String>)| format!("{name} ({})", budgets.join(", "));
@@ -172,7 +178,7 @@ pub(super) fn settings(plan: &Plan) -> Evaluation {
         Protocol::LeaveOneFamilyOut => "leave-one-family-out",
     };
     Evaluation {
-        task: "detection".into(),
+        task: evaluation.tasks.iter().map(|task| task.word()).collect::<Vec<_>>().join(", "),
         protocol: word(evaluation.protocol).into(),
         negatives: match evaluation.negatives {
             Negatives::All => "all",

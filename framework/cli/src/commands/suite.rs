@@ -1,0 +1,160 @@
+//! What all commands that work on a suite take: the suite, where to compute, what to show.
+
+use std::{
+    num::NonZeroUsize,
+    path::PathBuf,
+    process,
+    str::FromStr,
+    sync::{Arc, Weak},
+    thread,
+};
+
+use bertillon::suite::Suite;
+use bertillon_runner::{Interrupt, Options, RunError};
+use clap::Args;
+use tch::{Cuda, Device};
+
+use crate::{
+    failure::{Failure, INTERRUPTED},
+    output,
+    progress::Reporter,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct SuiteArguments {
+    /// Suite file
+    suite: PathBuf,
+    /// Folder of what was computed before, shared by all suites
+    #[arg(long, value_name = "DIR", default_value = ".bertillon/cache")]
+    cache: PathBuf,
+    /// Overrides a key of the suite: `--set evaluation.draws=2`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Where to compute: auto, cpu or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Models that answer at a time [default: as many as there are processors]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Seed of everything random, the same as `--set seed=N`
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Shows no progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl SuiteArguments {
+    /// The suite, with what was overridden.
+    pub(crate) fn read(&self) -> Result<Suite, Failure> {
+        let mut overrides = self.overrides.clone();
+        overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
+        Ok(Suite::read(&self.suite, &overrides).map_err(bertillon_runner::with_plugin_mistakes)?)
+    }
+
+    /// How to run it, results in `out`.
+    pub(crate) fn options(&self, out: PathBuf) -> Result<Options, Failure> {
+        // Each worker computes by itself: libtorch's own threads would only contend with them.
+        tch::set_num_threads(1);
+        tch::set_num_interop_threads(1);
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(Options {
+            out,
+            cache: self.cache.clone(),
+            device: self.device.device()?,
+            threads: self.threads.map_or(processors, NonZeroUsize::get),
+            interrupt: Interrupt::default(),
+        })
+    }
+
+    /// Does `work` with its progress shown, until it ends or Ctrl-C stops it.
+    pub(crate) fn watched<T>(
+        &self,
+        options: &Options,
+        work: impl FnOnce(&Reporter) -> Result<T, RunError>,
+    ) -> Result<T, Failure> {
+        let reporter = Arc::new(if self.quiet { Reporter::quiet() } else { Reporter::new() });
+        stop_on_interrupt(options.interrupt.clone(), Arc::downgrade(&reporter))?;
+        let done = work(&reporter);
+        // Before anything else is written: it clears what it has on the screen.
+        drop(reporter);
+        Ok(done?)
+    }
+}
+
+/// A device as the user names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DeviceChoice {
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let index = |text: &str| text.strip_prefix("cuda:").and_then(|index| index.parse().ok());
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => index(text).map(Self::Cuda).ok_or_else(|| "use auto, cpu or cuda:N".to_owned()),
+        }
+    }
+}
+
+impl DeviceChoice {
+    fn device(self) -> Result<Device, Failure> {
+        match self {
+            Self::Auto => Ok(Device::cuda_if_available()),
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Cuda(_) if !Cuda::is_available() => Err(Failure::User(
+                "this libtorch finds no CUDA device; use --device cpu, or see `bertillon doctor`"
+                    .to_owned(),
+            )),
+            Self::Cuda(index) => match Cuda::device_count() {
+                count if usize::try_from(count).is_ok_and(|count| index < count) => {
+                    Ok(Device::Cuda(index))
+                }
+                count => Err(Failure::User(format!(
+                    "there is no cuda:{index}: this machine has {count} CUDA devices, counted from 0"
+                ))),
+            },
+        }
+    }
+}
+
+/// The first Ctrl-C stops the run after the cells in flight, the second at once.
+fn stop_on_interrupt(interrupt: Interrupt, reporter: Weak<Reporter>) -> Result<(), Failure> {
+    let handler = move || {
+        if interrupt.is_set() {
+            process::exit(i32::from(INTERRUPTED));
+        }
+        interrupt.set();
+        let message = "\nstopping after what is under way (Ctrl-C again: at once); the same command goes on from there";
+        match reporter.upgrade() {
+            Some(reporter) => reporter.say(message),
+            None => output::say(message),
+        }
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|error| Failure::Fault(format!("can't listen for Ctrl-C: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_as_libtorch_names_them() {
+        let parse = |text: &str| text.parse::<DeviceChoice>().ok();
+        assert_eq!(parse("auto"), Some(DeviceChoice::Auto));
+        assert_eq!(parse("cpu"), Some(DeviceChoice::Cpu));
+        assert_eq!(parse("cuda"), Some(DeviceChoice::Cuda(0)));
+        assert_eq!(parse("cuda:3"), Some(DeviceChoice::Cuda(3)));
+        assert!(
+            ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"].iter().all(|t| parse(t).is_none())
+        );
+    }
+}

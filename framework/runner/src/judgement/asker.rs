@@ -1,0 +1,108 @@
+//! An owner who is ready to ask: benign images anew each time, or samples of her bank.
+
+use bertillon::{AnswerTable, Answers, Fingerprint, Owner, Stream, Suspects};
+
+use super::Bench;
+use crate::{
+    context::Context,
+    enrolment::{self, Known},
+    plan::PlannedFingerprint,
+    population::Bank,
+};
+
+/// One owner with one method.
+pub(super) struct Asker<'a> {
+    planned: &'a PlannedFingerprint,
+    asks: Asks<'a>,
+}
+
+enum Asks<'a> {
+    Benign { owner: Box<Owner>, table: &'a AnswerTable },
+    Crafted { bank: &'a Bank, table: Box<AnswerTable> },
+}
+
+/// What she asked, and what it says of every suspect.
+pub(super) struct Asked {
+    /// Her fingerprint.
+    pub(super) fingerprint: Fingerprint,
+    /// Row of each query: in the pool, or in her bank.
+    pub(super) rows: Vec<u32>,
+    /// To every suspect, never NaN.
+    pub(super) distances: Vec<f64>,
+}
+
+impl<'a> Asker<'a> {
+    /// The owner of a family, by a method that asks images of the pool; she knows `peers`.
+    pub(super) fn benign(
+        context: &Context<'_>,
+        planned: &'a PlannedFingerprint,
+        family: usize,
+        peers: &[usize],
+        known: &Known<'_>,
+        bench: &'a Bench<'_>,
+    ) -> bertillon::Result<Self> {
+        let owner = enrolment::owner(context, planned, family, peers, known)?;
+        Ok(Self::of(planned, owner, bench))
+    }
+
+    /// An owner by a method that asks images of the pool.
+    pub(super) fn of(planned: &'a PlannedFingerprint, owner: Owner, bench: &'a Bench<'_>) -> Self {
+        Self { planned, asks: Asks::Benign { owner: Box::new(owner), table: &bench.pool } }
+    }
+
+    /// The owner of a bank of crafted queries.
+    pub(super) fn crafted(
+        context: &Context<'_>,
+        planned: &'a PlannedFingerprint,
+        bank: &'a Bank,
+        bench: &Bench<'_>,
+    ) -> bertillon::Result<Self> {
+        let size = bank.content.queries.len();
+        let place = (bank.fingerprint, bank.owner);
+        let ranks = context.plan.access.ranks();
+        // A suspect that could not be asked leaves the counts; zeros keep its column in place.
+        let missing = Answers::new(vec![0; size * ranks], ranks)?;
+        let columns: Vec<Answers> = bench
+            .kept
+            .iter()
+            .map(|outcome| match outcome.banks.get(&place) {
+                Some(Ok(answers)) => answers.clone(),
+                _ => missing.clone(),
+            })
+            .collect();
+        let table = Box::new(AnswerTable::from_models(&columns)?);
+        Ok(Self { planned, asks: Asks::Crafted { bank, table } })
+    }
+
+    /// Notes on her bank, where she has one.
+    pub(super) fn notes(&self) -> Option<&[(String, f64)]> {
+        match &self.asks {
+            Asks::Benign { .. } => None,
+            Asks::Crafted { bank, .. } => Some(&bank.content.notes),
+        }
+    }
+
+    /// Spends at most `budget` queries, chosen by `stream`.
+    pub(super) fn ask(&self, budget: usize, mut stream: Stream) -> bertillon::Result<Asked> {
+        let (fingerprint, rows, table) = match &self.asks {
+            Asks::Benign { owner, table } => {
+                let fingerprint = enrolment::benign(self.planned, owner, budget, stream)?;
+                let rows = fingerprint.queries.pool.clone();
+                (fingerprint, rows, *table)
+            }
+            Asks::Crafted { bank, table } => {
+                let size = bank.content.queries.len();
+                let mut rows = stream.sample_indices(size, budget.min(size));
+                rows.sort_unstable();
+                (bank.content.sample(&rows), rows, &**table)
+            }
+        };
+        let suspects = Suspects::new(table, &rows, self.planned.needs.access.ranks());
+        let mut distances = vec![f64::INFINITY; suspects.len()];
+        self.planned.method.distances(&fingerprint, &suspects, &mut distances)?;
+        if distances.iter().any(|distance| distance.is_nan()) {
+            return Err(bertillon::Error::Refused("a distance is NaN".to_owned()));
+        }
+        Ok(Asked { fingerprint, rows, distances })
+    }
+}
