@@ -1,6 +1,6 @@
 //! What a black box reveals when it is asked.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use crate::{Error, Result};
 
@@ -34,10 +34,34 @@ impl fmt::Display for Access {
 ///
 /// # Shapes
 /// `labels`: u16 `[queries, ranks]`, row-major, shared without copying.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Answers {
-    labels: Arc<[u16]>,
+    labels: Labels,
     ranks: usize,
+}
+
+#[derive(Clone)]
+enum Labels {
+    Own(Arc<[u16]>),
+    /// Some of the labels of a matrix of many models.
+    Shared(Arc<dyn AsRef<[u16]> + Send + Sync>, Range<usize>),
+}
+
+impl PartialEq for Answers {
+    fn eq(&self, other: &Self) -> bool {
+        self.ranks == other.ranks && self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Answers {}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers")
+            .field("labels", &self.as_slice())
+            .field("ranks", &self.ranks)
+            .finish()
+    }
 }
 
 impl Answers {
@@ -47,32 +71,44 @@ impl Answers {
     /// When `ranks` is zero or does not divide the number of labels.
     pub fn new(labels: impl Into<Arc<[u16]>>, ranks: usize) -> Result<Self> {
         let labels = labels.into();
-        if ranks == 0 {
-            return Err(Error::Empty("answers must reveal at least one label"));
-        }
-        if labels.len() % ranks != 0 {
+        check(labels.len(), ranks)?;
+        Ok(Self { labels: Labels::Own(labels), ranks })
+    }
+
+    /// Wraps some of the labels of a matrix that many answers share, such as a file mapped to memory.
+    ///
+    /// # Errors
+    /// When the range exceeds the matrix, or as [`new`](Self::new).
+    pub fn shared(
+        matrix: Arc<dyn AsRef<[u16]> + Send + Sync>,
+        range: Range<usize>,
+        ranks: usize,
+    ) -> Result<Self> {
+        let length = (*matrix).as_ref().len();
+        if range.start > range.end || range.end > length {
             return Err(Error::Length {
-                what: "labels of ranked answers",
-                expected: labels.len().next_multiple_of(ranks),
-                actual: labels.len(),
+                what: "labels of a shared matrix",
+                expected: range.end,
+                actual: length,
             });
         }
-        Ok(Self { labels, ranks })
+        check(range.len(), ranks)?;
+        Ok(Self { labels: Labels::Shared(matrix, range), ranks })
     }
 
     /// Top-1 answers.
     pub fn top1(labels: impl Into<Arc<[u16]>>) -> Self {
-        Self { labels: labels.into(), ranks: 1 }
+        Self { labels: Labels::Own(labels.into()), ranks: 1 }
     }
 
     /// Number of queries answered.
     pub fn len(&self) -> usize {
-        self.labels.len() / self.ranks
+        self.as_slice().len() / self.ranks
     }
 
     /// Whether no query was answered.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.as_slice().is_empty()
     }
 
     /// Number of labels revealed for each query.
@@ -85,7 +121,7 @@ impl Answers {
     /// # Panics
     /// When `query` is not below [`len`](Self::len).
     pub fn label(&self, query: usize) -> u16 {
-        self.labels[query * self.ranks]
+        self.as_slice()[query * self.ranks]
     }
 
     /// Labels of the best classes for `query`, best first.
@@ -93,12 +129,15 @@ impl Answers {
     /// # Panics
     /// When `query` is not below [`len`](Self::len).
     pub fn ranked(&self, query: usize) -> &[u16] {
-        &self.labels[query * self.ranks..(query + 1) * self.ranks]
+        &self.as_slice()[query * self.ranks..(query + 1) * self.ranks]
     }
 
     /// All labels, `[queries, ranks]`.
     pub fn as_slice(&self) -> &[u16] {
-        &self.labels
+        match &self.labels {
+            Labels::Own(labels) => labels,
+            Labels::Shared(matrix, range) => &(**matrix).as_ref()[range.clone()],
+        }
     }
 
     /// The answers to some of the queries, in the order given.
@@ -108,7 +147,7 @@ impl Answers {
     pub fn gather(&self, queries: &[u32]) -> Self {
         let labels: Vec<u16> =
             queries.iter().flat_map(|&q| self.ranked(q as usize).iter().copied()).collect();
-        Self { labels: labels.into(), ranks: self.ranks }
+        Self { labels: Labels::Own(labels.into()), ranks: self.ranks }
     }
 
     /// The same answers as a black box with less access would give them.
@@ -124,11 +163,11 @@ impl Answers {
             return Err(Error::Access { wanted, available: self.ranks });
         }
         let labels: Vec<u16> = self
-            .labels
+            .as_slice()
             .chunks_exact(self.ranks)
             .flat_map(|r| r[..wanted].iter().copied())
             .collect();
-        Ok(Self { labels: labels.into(), ranks: wanted })
+        Ok(Self { labels: Labels::Own(labels.into()), ranks: wanted })
     }
 
     /// Share of queries whose best label is the true one.
@@ -139,6 +178,20 @@ impl Answers {
         let right = (0..self.len()).filter(|&q| self.label(q) == truth[q]).count();
         right as f64 / self.len() as f64
     }
+}
+
+fn check(labels: usize, ranks: usize) -> Result<()> {
+    if ranks == 0 {
+        return Err(Error::Empty("answers must reveal at least one label"));
+    }
+    if labels % ranks != 0 {
+        return Err(Error::Length {
+            what: "labels of ranked answers",
+            expected: labels.next_multiple_of(ranks),
+            actual: labels,
+        });
+    }
+    Ok(())
 }
 
 /// Answers of many models to the same queries, laid out query by query.
@@ -216,7 +269,7 @@ impl AnswerTable {
         assert!(model < self.models, "model {model} of {}", self.models);
         let labels: Vec<u16> =
             self.labels.iter().skip(model).step_by(self.models).copied().collect();
-        Answers { labels: labels.into(), ranks: self.ranks }
+        Answers { labels: Labels::Own(labels.into()), ranks: self.ranks }
     }
 }
 
@@ -231,6 +284,16 @@ mod tests {
         let table = AnswerTable::from_models(&[a.clone(), b.clone()]).unwrap();
         assert_eq!(table.labels(1, 0), [3, 7]);
         assert_eq!((table.model(0), table.model(1)), (a, b));
+    }
+
+    #[test]
+    fn answers_of_a_shared_matrix_are_those_of_their_rows() {
+        let matrix: Arc<dyn AsRef<[u16]> + Send + Sync> = Arc::new(vec![1_u16, 2, 3, 4, 5, 6]);
+        let answers = Answers::shared(Arc::clone(&matrix), 2..6, 2).unwrap();
+        assert_eq!(answers, Answers::new(vec![3, 4, 5, 6], 2).unwrap());
+        assert_eq!((answers.len(), answers.label(1)), (2, 5));
+        assert!(Answers::shared(Arc::clone(&matrix), 2..7, 1).is_err());
+        assert!(Answers::shared(matrix, 0..3, 2).is_err());
     }
 
     #[test]

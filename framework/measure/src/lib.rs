@@ -7,6 +7,8 @@ mod answers;
 mod entropy;
 mod error;
 pub mod evaluation;
+pub mod manifest;
+pub mod npy;
 pub mod results;
 mod statistic;
 mod stream;
