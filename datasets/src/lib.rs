@@ -1,13 +1,15 @@
-//! Where images and vanillas come from: Fashion-MNIST, the zoo of small networks, TorchScript files.
+//! Where images and vanillas come from: Fashion-MNIST, the zoo of small networks, TorchScript files, recorded answers.
 //!
 //! Nothing in the framework names what is here: the plugins register themselves, as a third party's would.
 
 mod fashion_mnist;
 pub mod idx;
+pub mod recorded;
 mod torchscript;
 mod zoo;
 
 pub use fashion_mnist::FashionMnist;
 pub use idx::{ElementKind, Idx};
+pub use recorded::RecordedAnswers;
 pub use torchscript::{Normalisation, TorchScriptModel};
 pub use zoo::{Card, CardEntry, Zoo, card, train};

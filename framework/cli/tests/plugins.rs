@@ -78,8 +78,8 @@ fn the_plugins_compiled_in_are_these() {
     let selectors = ["correctness", "entropy", "entropy-lexicographic", "random"];
     assert_eq!(names(PluginKind::Selector), selectors);
     assert_eq!(names(PluginKind::Method), ["akh", "fbi", "ip-guard"]);
-    assert_eq!(names(PluginKind::Images), ["fashion-mnist"]);
-    assert_eq!(names(PluginKind::Models), ["zoo"]);
+    assert_eq!(names(PluginKind::Images), ["fashion-mnist", "recorded"]);
+    assert_eq!(names(PluginKind::Models), ["recorded", "zoo"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod error;
 pub mod evaluation;
 mod histogram;
 mod lanes;
+pub mod manifest;
+pub mod npy;
 mod null;
 mod published;
 pub mod results;

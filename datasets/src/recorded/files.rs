@@ -1,0 +1,254 @@
+//! From the files of a folder to one matrix of labels.
+
+use std::{
+    fs::{File, Metadata},
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use bertillon::{
+    Error, Result,
+    npy::{self, Content, Decoder},
+};
+use rayon::prelude::*;
+
+/// Ranks that are taken of scores, unless a manifest says otherwise.
+const RANKS: usize = 5;
+
+/// Files that a thread reads before it may be given others, so that few buffers are made.
+const BATCH: usize = 16;
+
+/// What tells, without reading it, that a file is still the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) bytes: u64,
+    /// Time of the last change, in nanoseconds since 1970.
+    pub(super) modified: i64,
+    /// Number of the file in its file system; 0 where there are none.
+    pub(super) inode: u64,
+}
+
+/// A file of recorded answers.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) path: PathBuf,
+    /// BLAKE3 of its answers, where it was published.
+    pub(super) digest: Option<String>,
+}
+
+/// What all files of a recording have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Form {
+    pub(super) images: usize,
+    pub(super) ranks: usize,
+    pub(super) classes: usize,
+}
+
+/// All answers: u16 `[models, images, ranks]`, with the digest of each model's.
+#[derive(Debug)]
+pub(super) struct Matrix {
+    pub(super) labels: Vec<u16>,
+    pub(super) digests: Vec<blake3::Hash>,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        let modified = metadata.modified().map_or(i64::MAX, |time| {
+            let (duration, sign) = match time.duration_since(UNIX_EPOCH) {
+                Ok(after) => (after, 1),
+                Err(before) => (before.duration(), -1),
+            };
+            i64::try_from(duration.as_nanos()).map_or(i64::MAX, |nanoseconds| sign * nanoseconds)
+        });
+        Self { bytes: metadata.len(), modified, inode }
+    }
+}
+
+impl Form {
+    /// Labels of one model.
+    pub(super) fn labels(self) -> usize {
+        self.images * self.ranks
+    }
+}
+
+/// The stamps of all files.
+pub(super) fn stamps(sources: &[Source]) -> Result<Vec<Stamp>> {
+    let stamp = |source: &Source| source.path.metadata().map(|metadata| Stamp::of(&metadata));
+    let stamps: Vec<_> = sources.par_iter().with_min_len(BATCH).map(stamp).collect();
+    let named = stamps.into_iter().zip(sources);
+    named.map(|(stamp, source)| stamp.map_err(|error| unreadable(&source.path, &error))).collect()
+}
+
+/// How many ranks the answers have: as many as wanted, or else as the first file has.
+pub(super) fn ranks(first: &Source, wanted: Option<usize>) -> Result<usize> {
+    if let Some(wanted) = wanted {
+        return Ok(wanted);
+    }
+    Ok(match content(&first.path)? {
+        Content::Labels { ranks, .. } => ranks,
+        Content::Scores { classes, .. } => classes.min(RANKS),
+    })
+}
+
+/// Reads all files, each of which must still bear its stamp before and after it was read.
+///
+/// `wanted` is how many ranks the user asked for: files of labels may have more then, and not otherwise.
+pub(super) fn read(
+    sources: &[Source],
+    stamps: &[Stamp],
+    form: Form,
+    wanted: Option<usize>,
+) -> Result<Matrix> {
+    // Memory is set aside for what the files can hold, a byte or more each label.
+    for (source, stamp) in sources.iter().zip(stamps) {
+        if stamp.bytes < form.labels() as u64 {
+            check(&source.path, content(&source.path)?, form, wanted)?;
+        }
+    }
+    let mut labels = vec![0; sources.len() * form.labels()];
+    let digests: Vec<_> = labels
+        .par_chunks_exact_mut(form.labels())
+        .zip(sources.par_iter().zip(stamps))
+        .with_min_len(BATCH)
+        .map_init(Decoder::default, |decoder, (labels, (source, stamp))| {
+            read_one(decoder, source, *stamp, form, wanted, labels)
+        })
+        .collect();
+    let digests = digests.into_iter().collect::<Result<_>>()?;
+    Ok(Matrix { labels, digests })
+}
+
+fn read_one(
+    decoder: &mut Decoder,
+    source: &Source,
+    stamp: Stamp,
+    form: Form,
+    wanted: Option<usize>,
+    labels: &mut [u16],
+) -> Result<blake3::Hash> {
+    let path = &source.path;
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    unchanged(path, &file, stamp)?;
+    let answers = (|| {
+        let array = decoder.open(&file, stamp.bytes).map_err(|error| broken(path, &error))?;
+        let content = array.header().content().map_err(|error| broken(path, &error))?;
+        check(path, content, form, wanted)?;
+        array.labels(form.ranks, form.classes, labels).map_err(|error| broken(path, &error))
+    })();
+    // A file that changed meanwhile explains whatever is wrong with it.
+    unchanged(path, &file, stamp)?;
+    answers?;
+    let digest = digest(labels, form.ranks);
+    match &source.digest {
+        Some(published) if *published != digest.to_hex().as_str() => {
+            let problem = format!(
+                "its answers have the digest {}, the manifest says {published}: it was changed or mixed up; \
+                 get the published file, or correct the manifest",
+                digest.to_hex()
+            );
+            Err(Error::file(path, problem))
+        }
+        _ => Ok(digest),
+    }
+}
+
+/// The labels of one file with one label an image, all below `classes`, and its stamp.
+pub(super) fn read_truth(path: &Path, classes: usize) -> Result<(Vec<u16>, Stamp)> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    let stamp = Stamp::of(&metadata);
+    let mut decoder = Decoder::default();
+    let array = decoder.open(&file, stamp.bytes).map_err(|error| broken(path, &error))?;
+    let Content::Labels { images, ranks: 1 } =
+        array.header().content().map_err(|error| broken(path, &error))?
+    else {
+        let problem = "true labels are integers, one an image; write them so with numpy.save";
+        return Err(Error::file(path, problem));
+    };
+    let mut labels = vec![0; images];
+    array.labels(1, classes, &mut labels).map_err(|error| broken(path, &error))?;
+    unchanged(path, &file, stamp)?;
+    Ok((labels, stamp))
+}
+
+/// How many names a file of image names has; none where it can't be told.
+pub(super) fn count_names(path: &Path) -> Option<u64> {
+    let file = File::open(path).ok()?;
+    let bytes = file.metadata().ok()?.len();
+    match Decoder::default().open(&file, bytes).ok()?.header().shape[..] {
+        [names] => Some(names),
+        _ => None,
+    }
+}
+
+/// Digest of one model's answers: BLAKE3 of the labels in little-endian order, then their number and ranks as 64 bits.
+pub(super) fn digest(labels: &[u16], ranks: usize) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    if cfg!(target_endian = "little") {
+        hasher.update(bytemuck::cast_slice(labels));
+    } else {
+        for label in labels {
+            hasher.update(&label.to_le_bytes());
+        }
+    }
+    hasher.update(&(labels.len() as u64).to_le_bytes());
+    hasher.update(&(ranks as u64).to_le_bytes());
+    hasher.finalize()
+}
+
+fn content(path: &Path) -> Result<Content> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let bytes = file.metadata().map_err(|error| unreadable(path, &error))?.len();
+    let mut decoder = Decoder::default();
+    let array = decoder.open(file, bytes).map_err(|error| broken(path, &error))?;
+    array.header().content().map_err(|error| broken(path, &error))
+}
+
+/// Whether a file has the images and ranks of the recording.
+fn check(path: &Path, content: Content, form: Form, wanted: Option<usize>) -> Result<()> {
+    if content.images() != form.images {
+        let problem = format!(
+            "it answers {} images, the ground truth has {}; record all models on the same images",
+            content.images(),
+            form.images
+        );
+        return Err(Error::file(path, problem));
+    }
+    let (ranks, exactly) = match content {
+        Content::Labels { ranks, .. } => (ranks, wanted.is_none()),
+        Content::Scores { classes, .. } => (classes, false),
+    };
+    if ranks < form.ranks || (exactly && ranks != form.ranks) {
+        let problem = format!(
+            "it has top-{ranks} answers, the recording has top-{}; record all models with the same access, or \
+             set `access` in a manifest to what all of them have",
+            form.ranks
+        );
+        return Err(Error::file(path, problem));
+    }
+    Ok(())
+}
+
+fn unchanged(path: &Path, file: &File, stamp: Stamp) -> Result<()> {
+    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    if Stamp::of(&metadata) == stamp {
+        return Ok(());
+    }
+    let problem = "it changed while it was read; wait until it is written, and run again";
+    Err(Error::file(path, problem))
+}
+
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::file(path, format!("can't be read: {error}; check the path and its permissions"))
+}
+
+fn broken(path: &Path, error: &npy::Error) -> Error {
+    match error {
+        npy::Error::Read(error) => unreadable(path, error),
+        _ => Error::file(path, error),
+    }
+}
