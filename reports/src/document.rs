@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use bertillon_measure::results::{Failure, FingerprintResult, ModelRow, Results};
 
 use crate::{
+    published,
     table::{self, FEW, FEW_MARK, REHEARSED_MARK, Table},
+    tasks,
     text::{count, figure, plural, target},
 };
 
@@ -49,15 +51,22 @@ impl Document {
         Self {
             title: format!("Results of {}", results.suite),
             facts: facts(results),
-            tables: vec![
-                table::overall(results),
-                table::by_variation(results),
-                table::strict(results),
-            ],
+            tables: tables(results),
             lists: lists.into_iter().filter(|list| !list.items.is_empty()).collect(),
             legend: legend(results),
         }
     }
+}
+
+/// Every table that has rows.
+fn tables(results: &Results) -> Vec<Table> {
+    let detection = [table::overall, table::by_variation, table::strict];
+    let mut tables: Vec<Table> = detection.iter().map(|table| table(results)).collect();
+    tables.extend(tasks::identification(results));
+    tables.extend(tasks::sequential(results));
+    tables.extend(published::published(results));
+    tables.retain(|table| !table.rows.is_empty());
+    tables
 }
 
 fn facts(results: &Results) -> Vec<(&'static str, String)> {

@@ -6,8 +6,10 @@
 mod document;
 mod json;
 mod markdown;
+mod published;
 mod read;
 mod table;
+mod tasks;
 mod terminal;
 mod text;
 

@@ -76,7 +76,7 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    fn rate(rate: Option<&Rate>) -> Self {
+    pub(crate) fn rate(rate: Option<&Rate>) -> Self {
         rate.map_or_else(
             || Self::Figure(NOTHING.to_owned()),
             |rate| Self::Rate(RateCell::new(rate)),
@@ -250,7 +250,7 @@ fn interval_remark(results: &Results) -> Vec<String> {
 }
 
 /// Marks the largest rates as shown, unless all are equal.
-fn mark_best<'a>(cells: impl Iterator<Item = &'a mut Cell>) {
+pub(crate) fn mark_best<'a>(cells: impl Iterator<Item = &'a mut Cell>) {
     let mut rates: Vec<&mut RateCell> = cells
         .filter_map(|cell| match cell {
             Cell::Rate(rate) => Some(rate),

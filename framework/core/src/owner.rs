@@ -142,13 +142,22 @@ impl Owner {
     }
 
     /// Indices of the pool's images that her model answers rightly or wrongly, ascending.
-    pub fn answered(&self, rightly: Rightly) -> Vec<u32> {
-        let wanted = rightly == Rightly::Right;
-        (0..)
-            .zip(self.pool.truth.iter().enumerate())
-            .filter(|&(_, (i, &truth))| (self.answers.label(i) == truth) == wanted)
-            .map(|(index, _)| index)
-            .collect()
+    ///
+    /// # Errors
+    /// None but those of [`remembered`](Self::remembered).
+    pub fn answered(&self, rightly: Rightly) -> Result<Arc<Vec<u32>>> {
+        let (name, wanted) = match rightly {
+            Rightly::Right => ("answered rightly", true),
+            Rightly::Wrong => ("answered wrongly", false),
+        };
+        self.remembered(name, || {
+            let best = self.answers.as_slice().iter().step_by(self.answers.ranks());
+            let answered = (0..).zip(best.zip(self.pool.truth.iter()));
+            Ok(answered
+                .filter(|(_, (answer, truth))| (answer == truth) == wanted)
+                .map(|(index, _)| index)
+                .collect())
+        })
     }
 }
 
@@ -170,5 +179,36 @@ impl fmt::Debug for Owner {
             .field("peers", &self.peers.len())
             .field("rehearsals", &self.rehearsals.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit;
+
+    #[test]
+    fn what_was_worked_out_once_is_not_worked_out_again() {
+        let owner = testkit::owner(8);
+        let first = owner.remembered("test: seven", || Ok(7_u32)).unwrap();
+        let again = owner.remembered("test: seven", || Ok(8_u32)).unwrap();
+        assert_eq!((*first, *again), (7, 7));
+        assert!(owner.remembered("test: seven", || Ok("seven")).is_err());
+        let failed = owner.remembered::<u32>("test: fails", || Err(Error::Refused("no".into())));
+        assert!(failed.is_err());
+        assert_eq!(*owner.remembered("test: fails", || Ok(1_u32)).unwrap(), 1);
+    }
+
+    #[test]
+    fn right_and_wrong_answers_share_the_pool_out() {
+        let owner = testkit::owner(64);
+        let right = owner.answered(Rightly::Right).unwrap();
+        let wrong = owner.answered(Rightly::Wrong).unwrap();
+        for &image in &*right {
+            assert_eq!(owner.answers.label(image as usize), owner.pool.truth[image as usize]);
+        }
+        let mut all = [right.as_slice(), wrong.as_slice()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..64).collect::<Vec<_>>());
     }
 }

@@ -50,13 +50,13 @@ impl Configure for Akh {
     type Parameters = Params;
 
     fn configure(Params { statistic }: Params) -> Result<Self> {
-        match statistic {
-            Statistic::MutualInformation => Err(Error::parameter(
+        match statistic.uses_ranks() {
+            true => Err(Error::parameter(
                 "statistic",
-                "mutual-information",
+                format!("{statistic:?}"),
                 "her model is wrong on every query, so nothing is shared: `label-match` or `correctness-match`",
             )),
-            _ => Ok(Self { statistic }),
+            false => Ok(Self { statistic }),
         }
     }
 }
@@ -73,7 +73,7 @@ impl FingerprintMethod for Akh {
         budget: usize,
         stream: &mut Stream,
     ) -> Result<Fingerprint> {
-        let mistakes = owner.answered(Rightly::Wrong);
+        let mistakes = owner.answered(Rightly::Wrong)?;
         if mistakes.len() < budget {
             return Err(Error::Refused(format!(
                 "owner `{}` answers {} of {} images wrongly, and a budget of {budget} needs {budget}: lower the \
@@ -117,7 +117,7 @@ mod tests {
         let owner = testkit::owner(200);
         let mut queries = enrolled(&owner, 30).unwrap().queries.pool;
         assert_eq!(enrolled(&owner, 10).unwrap().queries.pool, queries[..10]);
-        let mistakes = owner.answered(Rightly::Wrong);
+        let mistakes = owner.answered(Rightly::Wrong).unwrap();
         assert!(queries.iter().all(|query| mistakes.contains(query)));
         queries.sort_unstable();
         queries.dedup();
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn too_few_mistakes_are_refused_by_owner_and_counts() {
         let owner = testkit::owner(40);
-        let mistakes = owner.answered(Rightly::Wrong).len();
+        let mistakes = owner.answered(Rightly::Wrong).unwrap().len();
         let error = enrolled(&owner, 40).unwrap_err().to_string();
         let expected =
             format!("owner `toy-0` answers {mistakes} of 40 images wrongly, and a budget of 40");

@@ -128,7 +128,7 @@ impl IpGuard {
             let stream = Box::new(stream.child("noise"));
             return Ok(Seeds::Noise { owner, stream, left: TRIES * budget });
         }
-        let right = owner.answered(Rightly::Right);
+        let right = owner.answered(Rightly::Right)?;
         if right.len() < budget {
             return Err(Error::Refused(format!(
                 "{budget} queries need as many images to start from, and `{}` answers {} of the {} in the pool rightly",
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn too_few_starts_are_an_error_that_names_the_owner_and_the_count() {
         let owner = testkit::owner(20);
-        let right = owner.answered(Rightly::Right).len();
+        let right = owner.answered(Rightly::Right).unwrap().len();
         let mut stream = Stream::named(1, ["enrol"]);
         let error = method("{}").enroll(&owner, None, 20, &mut stream).unwrap_err().to_string();
         assert!(

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! n_wrong = floor(L * wrong);  n_right = L - n_wrong
-//! X' = the first n_wrong of her mistakes and the first n_right of her right answers, each list shuffled once a draw
+//! X' = n_wrong of her mistakes and n_right of her right answers at random, without replacement
 //! ```
 //! Wrong and right images alternate in that proportion, so that the first l of L queries are the choice for a
 //! budget of l.
@@ -67,14 +67,14 @@ impl InputSelector for Correctness {
 
     fn select(&self, owner: &Owner, budget: usize, stream: &mut Stream) -> Result<Vec<u32>> {
         self.check(owner.pool.len(), budget)?;
-        let mut wrong = owner.answered(Rightly::Wrong);
-        let mut right = owner.answered(Rightly::Right);
+        let wrong = owner.answered(Rightly::Wrong)?;
+        let right = owner.answered(Rightly::Right)?;
         let needed = whole(self.wrong, budget);
         self.require(owner, wrong.len(), "wrongly", needed, budget)?;
         self.require(owner, right.len(), "rightly", budget - needed, budget)?;
-        stream.shuffle(&mut wrong);
-        stream.shuffle(&mut right);
-        let (mut wrong, mut right) = (wrong.into_iter(), right.into_iter());
+        // Streams of their own: how many are drawn of one has no effect on the other.
+        let mut wrong = stream.child("wrong").sample(&wrong, needed).into_iter();
+        let mut right = stream.child("right").sample(&right, budget - needed).into_iter();
         let next = |i: usize| match whole(self.wrong, i + 1) > whole(self.wrong, i) {
             true => wrong.next(),
             false => right.next(),
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn too_few_mistakes_are_refused_by_owner_and_counts() {
         let owner = testkit::owner(100);
-        let available = owner.answered(Rightly::Wrong).len();
+        let available = owner.answered(Rightly::Wrong).unwrap().len();
         assert!(available < 70);
         let error = selector(0.7).select(&owner, 100, &mut Stream::named(3, ["draw"])).unwrap_err();
         let expected = format!(

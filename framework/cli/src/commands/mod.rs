@@ -4,6 +4,7 @@ mod completions;
 mod describe;
 mod doctor;
 mod list;
+mod record;
 mod report;
 mod run;
 mod schema;
@@ -26,6 +27,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs a suite, shows its tables and writes its results
     Run(run::Arguments),
+    /// Writes the answers of a suite's models, to be scored elsewhere without the models
+    Record(record::Arguments),
     /// Lists plugins, or suites
     List(list::Arguments),
     /// Describes a plugin: what it does, what it needs, its parameters
@@ -45,6 +48,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
             Self::Run(arguments) => run::run(arguments),
+            Self::Record(arguments) => record::run(arguments),
             Self::List(arguments) => list::run(&arguments),
             Self::Describe(arguments) => describe::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
