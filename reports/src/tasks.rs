@@ -139,3 +139,85 @@ fn queries(found: &QueriesToDecision) -> Vec<Cell> {
     let quantiles = found.quantiles.iter().map(|q| Cell::Figure(count(f64::from(q.queries))));
     std::iter::once(Cell::Figure(format!("{:.2}", found.mean))).chain(quantiles).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use bertillon_measure::results::{IdentificationRates, Quantile, Threshold};
+
+    use super::*;
+    use crate::fixture;
+
+    fn rate(mean: f64) -> Rate {
+        Rate { mean, sd: Some(0.01), ci95: Some([mean - 0.02, mean + 0.02]) }
+    }
+
+    fn identified(
+        fingerprint: &str,
+        group: &str,
+        budget: usize,
+        correct: f64,
+    ) -> IdentificationResult {
+        IdentificationResult {
+            fingerprint: fingerprint.to_owned(),
+            group: group.to_owned(),
+            budget,
+            draws: 3,
+            ddof: 1,
+            rates: IdentificationRates {
+                known: 120.0,
+                unknown: 22.5,
+                queries: budget as f64,
+                correct: rate(correct),
+                wrong: rate(0.02),
+                abstained: rate(0.98 - correct),
+                correct_without_vanillas: None,
+                target: 0.05,
+                unknown_answered: (group == "family").then(|| rate(0.04)),
+                threshold: Threshold { mean: Some(0.7) },
+                closed_set_accuracy: rate(0.97),
+                auroc: None,
+                variations: Vec::new(),
+            },
+        }
+    }
+
+    fn tested(group: &str, couples: Option<&str>, mean: f64) -> SequentialResult {
+        SequentialResult {
+            goal: if couples.is_some() { "detection" } else { "identification" }.to_owned(),
+            group: group.to_owned(),
+            couples: couples.map(str::to_owned),
+            score: "mean".to_owned(),
+            access: "top1".to_owned(),
+            cases: 162,
+            correct: 0.889,
+            wrong: 0.0,
+            abstained: 0.111,
+            queries: QueriesToDecision {
+                mean,
+                quantiles: [(0.5, 1), (0.99, 3), (1.0, 4)]
+                    .map(|(share, queries)| Quantile { share, queries })
+                    .to_vec(),
+            },
+        }
+    }
+
+    #[test]
+    fn reports_of_all_tasks_read_as_their_snapshot() {
+        let mut results = fixture::results();
+        let budget = results.evaluation.primary_budget;
+        results.fingerprints.clear();
+        results.identification = vec![
+            identified("FBI | top-1", "family", budget, 0.91),
+            identified("FBI top-3", "family", budget, 0.953),
+            identified("FBI top-3", "variation", budget, 0.4),
+        ];
+        results.sequential = vec![
+            tested("family", Some("positive"), 1.29),
+            tested("family", Some("negative"), 1.0),
+            tested("family", None, 2.08),
+            tested("variation", None, 3.81),
+            tested("model", None, 4.35),
+        ];
+        insta::assert_snapshot!("tasks", crate::markdown(&results));
+    }
+}

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         .watched(&options, |reporter| bertillon_runner::run(&suite, &options, reporter))?;
     output::print(&reports::terminal(&finished.results, output::width(), output::colour()))?;
     let answers = match finished.computed {
-        0 => "all answers came from the cache".to_owned(),
+        0 => "no answer had to be computed".to_owned(),
         1 => "1 answer computed".to_owned(),
         n => format!("{n} answers computed"),
     };
