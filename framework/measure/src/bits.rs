@@ -99,7 +99,8 @@ fn fill(planes: &mut [&mut [Row]], labels: &[&[u16]], start: usize, truth: &[u16
         }
         for (rows, bytes) in planes.iter_mut().zip(&bytes) {
             for (query, row) in rows.iter_mut().enumerate() {
-                row.0[word] = u64::from_le_bytes(bytes.map(|column| column[query]));
+                row.0[word] =
+                    u64::from_le_bytes(std::array::from_fn(|column| bytes[column][query]));
             }
         }
     }
@@ -131,14 +132,23 @@ fn mark_ranks(
 #[inline(always)]
 pub(crate) fn count<const LANE: usize>(rows: &[Row], queries: &[u32], totals: &mut [u32; MODELS]) {
     let mut counts = [0_u8; MODELS];
-    totals.fill(0);
-    for queries in queries.chunks(SEGMENT) {
-        for lane in 0..WORDS / LANE {
-            count_lane::<LANE>(rows, queries, lane, &mut counts);
-        }
+    let (first, others) = queries.split_at(queries.len().min(SEGMENT));
+    count_segment::<LANE>(rows, first, &mut counts);
+    for (total, &count) in totals.iter_mut().zip(&counts) {
+        *total = u32::from(count);
+    }
+    for queries in others.chunks(SEGMENT) {
+        count_segment::<LANE>(rows, queries, &mut counts);
         for (total, &count) in totals.iter_mut().zip(&counts) {
             *total = total.wrapping_add(u32::from(count));
         }
+    }
+}
+
+#[inline(always)]
+fn count_segment<const LANE: usize>(rows: &[Row], queries: &[u32], counts: &mut [u8; MODELS]) {
+    for lane in 0..WORDS / LANE {
+        count_lane::<LANE>(rows, queries, lane, counts);
     }
 }
 

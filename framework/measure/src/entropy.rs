@@ -1,9 +1,12 @@
 //! Empirical entropy of the labels that several models give: which queries they disagree on.
 
-use crate::{Answers, Error, Result};
+use crate::{
+    Answers, Error, Result,
+    lanes::{Lanes, Work},
+};
 
-/// Queries looked at together.
-const BLOCK: usize = 256;
+/// Queries looked at together: their votes stay in registers.
+const BLOCK: usize = 64;
 
 /// Units of a bit in which logarithms are added up.
 const UNIT: f64 = (1_u64 << 40) as f64;
@@ -39,32 +42,65 @@ pub fn label_entropies(models: &[&Answers]) -> Result<Vec<f64>> {
     let logarithms: Vec<i64> =
         (0..=count).map(|n| (f64::from(n.max(1)).log2() * UNIT).round() as i64).collect();
     let whole = i64::from(count) * logarithms[usize::from(count)];
-    let mut labels = vec![[0_u16; BLOCK]; models.len()];
-    let mut entropies = Vec::with_capacity(queries);
-    for start in (0..queries).step_by(BLOCK) {
-        let block = BLOCK.min(queries - start);
-        for (labels, answers) in labels.iter_mut().zip(models) {
-            for (i, label) in labels[..block].iter_mut().enumerate() {
-                *label = answers.label(start + i);
-            }
-        }
-        let mut sums = [0_i64; BLOCK];
-        for own in &labels {
-            // Pairs of models rather than a count per label: vector instructions compare eight queries at once.
-            let mut votes = [0_u16; BLOCK];
-            for other in &labels {
-                for ((votes, own), other) in votes.iter_mut().zip(own).zip(other) {
-                    *votes = votes.wrapping_add(u16::from(own == other));
+    let mut sums = vec![0; queries];
+    Lanes::widest().run(Votes { models, logarithms: &logarithms, sums: &mut sums });
+    let bits = |sum: &i64| (whole - sum) as f64 / (UNIT * f64::from(count));
+    Ok(sums.iter().map(bits).collect())
+}
+
+/// For each query, the sum over models of the logarithm of how many models answer as this one does.
+struct Votes<'a> {
+    models: &'a [&'a Answers],
+    /// Logarithms of counts, in units.
+    logarithms: &'a [i64],
+    sums: &'a mut [i64],
+}
+
+impl Work for Votes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const WORDS: usize>(self) {
+        let columns: Vec<(&[u16], usize)> =
+            self.models.iter().map(|answers| (answers.as_slice(), answers.ranks())).collect();
+        let mut labels = vec![[0_u16; BLOCK]; columns.len()];
+        for (block, sums) in self.sums.chunks_mut(BLOCK).enumerate() {
+            let queries = block * BLOCK..block * BLOCK + sums.len();
+            for (labels, &(column, ranks)) in labels.iter_mut().zip(&columns) {
+                match ranks {
+                    1 => labels[..sums.len()].copy_from_slice(&column[queries.clone()]),
+                    _ => {
+                        let best = column[queries.start * ranks..].iter().step_by(ranks);
+                        labels.iter_mut().zip(best).for_each(|(label, &best)| *label = best);
+                    }
                 }
             }
-            for (sum, votes) in sums.iter_mut().zip(votes) {
-                *sum += logarithms[usize::from(votes)];
+            for own in &labels {
+                let votes = votes(own, &labels);
+                for (sum, votes) in sums.iter_mut().zip(votes) {
+                    *sum = sum.wrapping_add(self.logarithms[usize::from(votes)]);
+                }
             }
         }
-        let bits = |sum: &i64| (whole - sum) as f64 / (UNIT * f64::from(count));
-        entropies.extend(sums[..block].iter().map(bits));
     }
-    Ok(entropies)
+}
+
+/// How many of the models answer each query as one does.
+///
+/// Pairs of models rather than a count per label: vector instructions compare many queries at once.
+#[inline(always)]
+fn votes(own: &[u16; BLOCK], labels: &[[u16; BLOCK]]) -> [u16; BLOCK] {
+    let mut votes = [[0_u16; 8]; BLOCK / 8];
+    let (own, _) = own.as_chunks::<8>();
+    for other in labels {
+        let (other, _) = other.as_chunks::<8>();
+        for ((votes, own), other) in votes.iter_mut().zip(own).zip(other) {
+            for i in 0..8 {
+                votes[i] = votes[i].wrapping_add(u16::from(own[i] == other[i]));
+            }
+        }
+    }
+    std::array::from_fn(|i| votes[i / 8][i % 8])
 }
 
 /// Queries by falling entropy, ties by index.

@@ -115,50 +115,67 @@ impl Binary {
                 }
             }
             Way::Table(cells) => {
-                let side = self.wrong + 1;
-                for ((out, &both), &alone) in out.iter_mut().zip(both).zip(alone) {
-                    *out = cells[(both as usize).wrapping_mul(side).wrapping_add(alone as usize)];
+                #[expect(clippy::cast_possible_truncation, reason = "at most a table's cells")]
+                let side = (self.wrong + 1) as u32;
+                let mut places = [0; MODELS];
+                for ((place, &both), &alone) in places.iter_mut().zip(both).zip(alone) {
+                    *place = both.wrapping_mul(side).wrapping_add(alone);
                 }
+                look_up(cells, &places, out);
             }
-            Way::Sums(sums) => by_lookup(sums.row, both, alone, out, |both, alone| {
-                let column = sums.column[both.wrapping_add(alone)];
-                (column, (sums.both[both] + sums.alone[alone]) + column)
-            }),
+            Way::Sums(sums) => {
+                let (mut columns, mut informations) = ([0.0; MODELS], [0.0; MODELS]);
+                let (both, alone) = (&both[..out.len()], &alone[..out.len()]);
+                look_up_sums(sums, both, alone, &mut columns, &mut informations);
+                divide(sums.row, &columns, &informations, out);
+            }
             Way::Terms(terms) => {
                 let (right, wrong) = (self.right, self.wrong);
                 let term = |n: usize| terms.term(n as u64);
                 let whole = term(right + wrong);
                 let row = whole - (term(right) + term(wrong));
-                by_lookup(row, both, alone, out, |both, alone| {
+                for ((out, &both), &alone) in out.iter_mut().zip(both).zip(alone) {
+                    let (both, alone) = (both as usize, alone as usize);
                     let hits = both + alone;
                     let column = whole - (term(hits) + term(right + wrong - hits));
                     let joint =
                         (term(both) + term(right - both)) + (term(alone) + term(wrong - alone));
-                    (column, ((row - whole) + joint) + column)
-                });
+                    *out = normalised(row, column, ((row - whole) + joint) + column);
+                }
             }
         }
     }
 }
 
-/// Distances from the entropy of each suspect and the information, both looked up.
-#[inline(always)]
-fn by_lookup(
-    row: f64,
+// Look-ups are functions of their own: in the midst of all else, the compiler runs out of registers.
+
+#[inline(never)]
+fn look_up(cells: &[f64], places: &[u32], out: &mut [f64]) {
+    for (out, &place) in out.iter_mut().zip(places) {
+        *out = cells[place as usize];
+    }
+}
+
+#[inline(never)]
+fn look_up_sums(
+    sums: &Sums,
     both: &[u32],
     alone: &[u32],
-    out: &mut [f64],
-    lookup: impl Fn(usize, usize) -> (f64, f64),
+    columns: &mut [f64],
+    informations: &mut [f64],
 ) {
-    // Looked up first and divided after, so that the divisions are vector instructions.
-    let (mut columns, mut informations) = ([0.0; MODELS], [0.0; MODELS]);
-    let looked_up = columns.iter_mut().zip(&mut informations);
-    for (((column, information), &both), &alone) in
-        looked_up.zip(&both[..out.len()]).zip(&alone[..out.len()])
-    {
-        (*column, *information) = lookup(both as usize, alone as usize);
+    let (given_both, given_alone, column_of) = (&*sums.both, &*sums.alone, &*sums.column);
+    let looked_up = columns.iter_mut().zip(informations);
+    for (((column, information), &both), &alone) in looked_up.zip(both).zip(alone) {
+        *column = column_of[both.wrapping_add(alone) as usize];
+        *information = (given_both[both as usize] + given_alone[alone as usize]) + *column;
     }
-    for ((out, &column), &information) in out.iter_mut().zip(&columns).zip(&informations) {
+}
+
+/// The distances, once everything is looked up: vector instructions divide.
+#[inline(always)]
+fn divide(row: f64, columns: &[f64], informations: &[f64], out: &mut [f64]) {
+    for ((out, &column), &information) in out.iter_mut().zip(columns).zip(informations) {
         *out = normalised(row, column, information);
     }
 }

@@ -67,49 +67,46 @@ impl<'a> Scoring<'a> {
 struct Groups {
     /// Queries of each symbol.
     sizes: Vec<usize>,
-    /// Rows of all groups one after another, each padded to a multiple of [`STEP`] by rows of zeros.
-    rows: Vec<u32>,
+    /// Rows of each symbol, padded to a multiple of [`STEP`] by rows of zeros.
+    rows: Vec<Vec<u32>>,
 }
 
 impl Groups {
     fn new(reference: &Answers, ranks: usize, truth: &[u16], rows: &[u32], zeros: usize) -> Self {
         let labels = reference.as_slice();
-        let symbols: Vec<usize> = match reference.ranks() {
-            1 => labels.iter().zip(truth).map(|(a, b)| usize::from(a != b)).collect(),
+        let mut rows = match reference.ranks() {
+            1 => right_and_wrong(labels, truth, rows),
             all => {
-                let ranked = labels.chunks_exact(all).map(|labels| &labels[..ranks]);
-                ranked.zip(truth).map(|(ranked, &label)| symbol(ranked, label)).collect()
+                let mut groups = vec![Vec::new(); ranks + 1];
+                for ((ranked, &label), &row) in labels.chunks_exact(all).zip(truth).zip(rows) {
+                    groups[symbol(&ranked[..ranks], label)].push(row);
+                }
+                groups
             }
         };
-        let mut sizes = vec![0_usize; ranks + 1];
-        for &symbol in &symbols {
-            sizes[symbol] += 1;
-        }
-        let mut next = Vec::with_capacity(sizes.len());
-        let mut end = 0;
-        for size in &sizes {
-            next.push(end);
-            end += size.next_multiple_of(STEP);
-        }
         let zeros = u32::try_from(zeros).expect("rows are counted in u32");
-        let mut grouped = vec![zeros; end];
-        for (&row, symbol) in rows.iter().zip(symbols) {
-            grouped[next[symbol]] = row;
-            next[symbol] += 1;
+        let sizes = rows.iter().map(Vec::len).collect();
+        for rows in &mut rows {
+            rows.resize(rows.len().next_multiple_of(STEP), zeros);
         }
-        Self { sizes, rows: grouped }
+        Self { sizes, rows }
     }
+}
 
-    /// Sizes and padded rows of the groups.
-    #[inline(always)]
-    fn iter(&self) -> impl Iterator<Item = (usize, &[u32])> {
-        let mut rest = &*self.rows;
-        self.sizes.iter().map(move |&size| {
-            let (rows, others) = rest.split_at(size.next_multiple_of(STEP));
-            rest = others;
-            (size, rows)
-        })
+fn right_and_wrong(labels: &[u16], truth: &[u16], rows: &[u32]) -> Vec<Vec<u32>> {
+    let [mut right, mut wrong] = [0, 0].map(|zero| vec![zero; rows.len()]);
+    let (mut rights, mut wrongs) = (0, 0);
+    // Written to both and kept in one: nobody can foresee in which.
+    for ((&row, label), truth) in rows.iter().zip(labels).zip(truth) {
+        let is_right = usize::from(label == truth);
+        right[rights] = row;
+        wrong[wrongs] = row;
+        rights += is_right;
+        wrongs += 1 - is_right;
     }
+    right.truncate(rights);
+    wrong.truncate(wrongs);
+    vec![right, wrong]
 }
 
 /// Statistics of two symbols.
@@ -125,7 +122,7 @@ impl Work for RightWrong<'_> {
 
     #[inline(always)]
     fn run<const WORDS: usize>(self) {
-        let (right, wrong) = self.groups.rows.split_at(self.groups.sizes[0].next_multiple_of(STEP));
+        let [right, wrong] = &*self.groups.rows else { unreachable!("two symbols") };
         let (mut both, mut alone) = ([0; MODELS], [0; MODELS]);
         for (tile, out) in self.out.chunks_mut(MODELS).enumerate() {
             let rows = self.bits.rows(tile, 0);
@@ -159,7 +156,10 @@ impl Work for Ranked<'_> {
             // Terms of the joint counts, and of the suspects' own.
             let (mut joint, mut own) = ([0.0; MODELS], [0.0; MODELS]);
             symbols.as_flattened_mut().fill(0);
-            for (size, rows) in self.groups.iter().filter(|(size, _)| *size > 0) {
+            for (&size, rows) in self.groups.sizes.iter().zip(&self.groups.rows) {
+                if size == 0 {
+                    continue;
+                }
                 #[expect(clippy::cast_possible_truncation, reason = "rows are counted in u32")]
                 let mut rest = [size as u32; MODELS];
                 for (rank, symbols) in symbols[..ranks].iter_mut().enumerate() {
@@ -168,15 +168,15 @@ impl Work for Ranked<'_> {
                         *rest = rest.wrapping_sub(count);
                         *symbols = symbols.wrapping_add(count);
                     }
-                    add_terms(&terms, &counts, &mut joint);
+                    add_terms(&terms, &counts, &mut joint[..out.len()]);
                 }
-                add_terms(&terms, &rest, &mut joint);
+                add_terms(&terms, &rest, &mut joint[..out.len()]);
                 for (symbols, rest) in symbols[ranks].iter_mut().zip(rest) {
                     *symbols = symbols.wrapping_add(rest);
                 }
             }
             for symbols in &symbols {
-                add_terms(&terms, symbols, &mut own);
+                add_terms(&terms, symbols, &mut own[..out.len()]);
             }
             for ((out, joint), own) in out.iter_mut().zip(joint).zip(own) {
                 let column = whole - own;
@@ -187,7 +187,7 @@ impl Work for Ranked<'_> {
 }
 
 #[inline(always)]
-fn add_terms(terms: &[f64], counts: &[u32; MODELS], sums: &mut [f64; MODELS]) {
+fn add_terms(terms: &[f64], counts: &[u32; MODELS], sums: &mut [f64]) {
     for (sum, &count) in sums.iter_mut().zip(counts) {
         *sum += terms[count as usize];
     }
