@@ -184,7 +184,7 @@ fn check(labels: usize, ranks: usize) -> Result<()> {
     if ranks == 0 {
         return Err(Error::Empty("answers must reveal at least one label"));
     }
-    if labels % ranks != 0 {
+    if !labels.is_multiple_of(ranks) {
         return Err(Error::Length {
             what: "labels of ranked answers",
             expected: labels.next_multiple_of(ranks),
