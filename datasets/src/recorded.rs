@@ -23,6 +23,7 @@
 
 mod fbi;
 mod files;
+mod listing;
 mod pack;
 mod population;
 #[cfg(test)]
@@ -30,7 +31,6 @@ mod tests;
 mod write;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -38,15 +38,14 @@ use std::{
 
 use bertillon::{
     Answers, Configure, Error, ImageSource, Model, ModelCollection, Pool, Recorded, Result, Split,
-    Vanilla,
-    manifest::{self, Manifest},
-    npy::MAX_CLASSES,
+    Vanilla, npy::MAX_CLASSES,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tch::Device;
 
 use files::{Form, Matrix, Source, Stamp};
+use listing::{Listing, below};
 use pack::Packing;
 use population::{Member, Population};
 pub use write::{ManifestRow, write};
@@ -56,12 +55,6 @@ const TRUTH: &str = "ground_truth.npy";
 
 /// Name of the file with the names of the images; it may be missing.
 const NAMES: &str = "images_names.npy";
-
-/// Names of manifests that are found unasked.
-const MANIFESTS: [&str; 2] = ["manifest.toml", "manifest.csv"];
-
-/// Largest manifest that is read, in bytes: a million models.
-const MAX_MANIFEST: u64 = 256 << 20;
 
 /// Parameters of [`RecordedAnswers`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -106,15 +99,6 @@ pub struct RecordedAnswers {
     recipe: blake3::Hash,
     /// The thread that writes a pack.
     packing: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What a folder says about itself.
-#[derive(Debug, Default)]
-struct Listing {
-    members: Vec<Member>,
-    truth: Option<String>,
-    classes: Option<usize>,
-    access: Option<usize>,
 }
 
 impl Configure for RecordedAnswers {
@@ -176,66 +160,6 @@ impl Configure for RecordedAnswers {
             recipe,
             packing: Mutex::new(None),
             folder,
-        })
-    }
-}
-
-impl Listing {
-    /// All `.npy` files of the folder itself, hidden ones and the ground truth apart.
-    fn fbi(folder: &Path, truth: &str) -> Result<Self> {
-        let unreadable = |error| files::unreadable(folder, &error);
-        let mut members = Vec::new();
-        for entry in fs::read_dir(folder).map_err(unreadable)? {
-            let name = entry.map_err(unreadable)?.file_name();
-            let path = folder.join(&name);
-            let Some(name) = name.to_str() else {
-                let problem = "its name is no UTF-8; rename it";
-                return Err(Error::file(path, problem));
-            };
-            let Some(stem) = name.strip_suffix(".npy").filter(|stem| !stem.starts_with('.')) else {
-                continue;
-            };
-            if name == truth || name == NAMES {
-                continue;
-            }
-            let (family, variation) =
-                fbi::parse(stem).map_err(|problem| Error::file(&path, problem))?;
-            let file = name.to_owned();
-            members.push(Member { file, family, variation, ancestry: None, digest: None });
-        }
-        Ok(Self { members, ..Self::default() })
-    }
-
-    fn manifest(folder: &Path, name: Option<String>) -> Result<Self> {
-        let path = match name {
-            Some(name) => below(folder, "manifest", &name)?,
-            None => find_manifest(folder)?,
-        };
-        let metadata = path.metadata().map_err(|error| files::unreadable(&path, &error))?;
-        if metadata.len() > MAX_MANIFEST {
-            let problem = format!("{} bytes are no manifest; is it another file?", metadata.len());
-            return Err(Error::file(path, problem));
-        }
-        let text = fs::read_to_string(&path).map_err(|error| files::unreadable(&path, &error))?;
-        let manifest = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("toml") => Manifest::from_toml(&text),
-            Some("csv") => Manifest::from_csv(&text),
-            _ => {
-                let problem = "a manifest is `.toml` or `.csv`; rename it";
-                return Err(Error::file(path, problem));
-            }
-        };
-        let manifest = manifest.map_err(|error| Error::file(&path, error))?;
-        let member = |row: manifest::Row| {
-            let file = row.file.clone();
-            Member::from_row(row)
-                .map_err(|problem| Error::file(&path, format!("file `{file}`: {problem}")))
-        };
-        Ok(Self {
-            members: manifest.rows.into_iter().map(member).collect::<Result<_>>()?,
-            truth: manifest.truth,
-            classes: manifest.classes,
-            access: manifest.access.map(bertillon::Access::ranks),
         })
     }
 }
@@ -338,33 +262,6 @@ impl Drop for RecordedAnswers {
         if let Some(thread) = packing.take() {
             // It can't panic but for a lack of memory, and then there is no pack.
             let _ = thread.join();
-        }
-    }
-}
-
-fn find_manifest(folder: &Path) -> Result<PathBuf> {
-    fs::read_dir(folder).map_err(|error| files::unreadable(folder, &error))?;
-    let mut found = MANIFESTS.iter().map(|name| folder.join(name)).filter(|path| path.is_file());
-    match (found.next(), found.next()) {
-        (Some(path), None) => Ok(path),
-        (Some(_), Some(_)) => {
-            let problem = "it has a manifest.toml and a manifest.csv; name one with `manifest`";
-            Err(Error::file(folder, problem))
-        }
-        (None, _) => {
-            let problem = "it has no manifest.toml or manifest.csv that says which model a file is from; write \
-                           one, name another with `manifest`, or set `layout = \"fbi\"` where the names say it";
-            Err(Error::file(folder, problem))
-        }
-    }
-}
-
-/// A file that a parameter names, which must lie below the folder.
-fn below(folder: &Path, parameter: &'static str, name: &str) -> Result<PathBuf> {
-    match manifest::is_below(name) {
-        true => Ok(folder.join(name)),
-        false => {
-            Err(Error::parameter(parameter, name, "must be a file below `path`, without `..`"))
         }
     }
 }

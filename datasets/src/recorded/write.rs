@@ -13,7 +13,8 @@ use bertillon::{
 };
 
 use super::{
-    MANIFESTS, TRUTH, files,
+    TRUTH, files,
+    listing::MANIFESTS,
     population::{Member, Population, known_group},
 };
 

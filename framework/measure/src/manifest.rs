@@ -268,6 +268,7 @@ impl RawRow {
             ("kind", &self.kind),
             ("detail", &self.detail),
             ("parameter", &self.parameter),
+            ("group", &self.group),
             ("ancestry", &self.ancestry),
         ];
         for (name, text) in texts {
