@@ -142,7 +142,7 @@ source = "zoo"
 names  = ["lenet-a", "lenet-b", "mlp-a", "vgg-a"]
 [[variants]]
 plugin = "posterize"
-grid   = { bits = [6, 4, 3] }
+grid   = { bits = [3, 4, 6] }
 [[variants]]
 plugin = "prune"
 grid   = { layers = ["last"], amount = [0.2] }
@@ -197,7 +197,7 @@ fn a_recorded_population_is_scored_as_its_models_are() {
     let (direct, again) = (json(&path("direct/results.json")), json(&path("again/results.json")));
     for part in ["fingerprints", "identification", "sequential"] {
         assert!(direct[part].as_array().is_some_and(|found| !found.is_empty()), "{part}");
-        assert_eq!(direct[part], again[part], "{part}");
+        assert!(direct[part] == again[part], "{part} differ");
     }
     let accuracies = |results: &Value| -> Vec<Value> {
         let models = results["population"]["models"].as_array().unwrap();
