@@ -31,7 +31,7 @@ const CHECK_EVERY: usize = 50;
 const LEAST_GRADIENT: f64 = 1e-7;
 
 /// Pairs summed up side by side: what vector registers hold, and a fixed order of sums.
-const LANES: usize = 8;
+const LANES: usize = 4;
 
 /// The two phases of the descent.
 const PHASES: [Phase; 2] = [
@@ -265,103 +265,89 @@ struct Forces {
     attraction: [Vec<f64>; 2],
     /// `sum_j w_ij^2 (y_i - y_j)`.
     repulsion: [Vec<f64>; 2],
+    /// `w_ij` of one model and all later ones.
+    weights: Vec<f64>,
 }
 
 impl Forces {
     fn new(models: usize) -> Self {
         let zeros = || [vec![0.0; models], vec![0.0; models]];
-        Self { attraction: zeros(), repulsion: zeros() }
+        Self { attraction: zeros(), repulsion: zeros(), weights: vec![0.0; models] }
     }
 
     /// Computes them anew and gives Z, the sum of `w` over all ordered pairs.
     fn update(&mut self, affinities: &Affinities, [x, y]: &[Vec<f64>; 2]) -> f64 {
-        let mut partition = 0.0;
-        let [pull_x, pull_y] = &mut self.attraction;
-        let [push_x, push_y] = &mut self.repulsion;
-        for sums in [&mut *pull_x, &mut *pull_y, &mut *push_x, &mut *push_y] {
+        for sums in self.attraction.iter_mut().chain(&mut self.repulsion) {
             sums.fill(0.0);
         }
+        let mut partition = 0.0;
         for (i, pairs) in affinities.rows() {
-            let later = i + 1..;
-            let mut row = Row {
-                x: &x[later.clone()],
-                y: &y[later.clone()],
-                pairs,
-                pull_x: &mut pull_x[later.clone()],
-                pull_y: &mut pull_y[later.clone()],
-                push_x: &mut push_x[later.clone()],
-                push_y: &mut push_y[later],
-            };
-            let [own_pull_x, own_pull_y, own_push_x, own_push_y, weights] = row.add(x[i], y[i]);
-            pull_x[i] += own_pull_x;
-            pull_y[i] += own_pull_y;
-            push_x[i] += own_push_x;
-            push_y[i] += own_push_y;
-            partition += weights;
+            let weights = &mut self.weights[i + 1..];
+            partition += closeness([x[i], y[i]], [&x[i + 1..], &y[i + 1..]], weights);
+            for (axis, places) in [x, y].into_iter().enumerate() {
+                let (pulls, pushes) = (&mut self.attraction[axis], &mut self.repulsion[axis]);
+                let later = (&mut pulls[i + 1..], &mut pushes[i + 1..]);
+                let [pull, push] =
+                    add_forces(places[i], &places[i + 1..], pairs, weights, later.0, later.1);
+                pulls[i] += pull;
+                pushes[i] += push;
+            }
         }
         2.0 * partition
     }
 }
 
-/// One model's pairs with later models: where these are, and what pulls and pushes them.
-struct Row<'a> {
-    x: &'a [f64],
-    y: &'a [f64],
-    pairs: &'a [f64],
-    pull_x: &'a mut [f64],
-    pull_y: &'a mut [f64],
-    push_x: &'a mut [f64],
-    push_y: &'a mut [f64],
-}
-
-impl Row<'_> {
-    /// Adds the forces between the model at `(x, y)` and the later ones to the latter; gives the former's, and the
-    /// sum of `w`.
-    fn add(&mut self, x: f64, y: f64) -> [f64; 5] {
-        let mut sums = [[0.0; LANES]; 5];
-        let (xs, x_rest) = self.x.as_chunks::<LANES>();
-        let (ys, y_rest) = self.y.as_chunks::<LANES>();
-        let (ps, p_rest) = self.pairs.as_chunks::<LANES>();
-        let (pull_xs, pull_x_rest) = self.pull_x.as_chunks_mut::<LANES>();
-        let (pull_ys, pull_y_rest) = self.pull_y.as_chunks_mut::<LANES>();
-        let (push_xs, push_x_rest) = self.push_x.as_chunks_mut::<LANES>();
-        let (push_ys, push_y_rest) = self.push_y.as_chunks_mut::<LANES>();
-        let pulls = pull_xs.iter_mut().zip(pull_ys);
-        let pushes = push_xs.iter_mut().zip(push_ys);
-        for ((((xs, ys), ps), (pull_xs, pull_ys)), (push_xs, push_ys)) in
-            xs.iter().zip(ys).zip(ps).zip(pulls).zip(pushes)
-        {
-            for lane in 0..LANES {
-                let force = force(x - xs[lane], y - ys[lane], ps[lane]);
-                pull_xs[lane] -= force[0];
-                pull_ys[lane] -= force[1];
-                push_xs[lane] -= force[2];
-                push_ys[lane] -= force[3];
-                for (sums, part) in sums.iter_mut().zip(force) {
-                    sums[lane] += part;
-                }
-            }
-        }
-        for lane in 0..x_rest.len() {
-            let force = force(x - x_rest[lane], y - y_rest[lane], p_rest[lane]);
-            pull_x_rest[lane] -= force[0];
-            pull_y_rest[lane] -= force[1];
-            push_x_rest[lane] -= force[2];
-            push_y_rest[lane] -= force[3];
-            for (sums, part) in sums.iter_mut().zip(force) {
-                sums[lane] += part;
-            }
-        }
-        sums.map(|lanes| lanes.iter().sum())
+/// `w` between one model and others; gives their sum.
+#[inline(never)] // As a call of its own the compiler knows that slices don't overlap.
+fn closeness([x, y]: [f64; 2], [xs, ys]: [&[f64]; 2], out: &mut [f64]) -> f64 {
+    for ((out, xj), yj) in out.iter_mut().zip(xs).zip(ys) {
+        let (dx, dy) = (x - xj, y - yj);
+        *out = 1.0 / (1.0 + dx * dx + dy * dy);
     }
+    let (chunks, rest) = out.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, w)| *sum += w);
+    }
+    sums.iter().chain(rest).sum()
 }
 
-/// `p w d`, `w^2 d` by axis, and `w`, for two models `d` apart.
-#[inline(always)]
-fn force(dx: f64, dy: f64, p: f64) -> [f64; 5] {
-    let weight = 1.0 / (1.0 + dx * dx + dy * dy);
-    let (pull, push) = (p * weight, weight * weight);
-    [pull * dx, pull * dy, push * dx, push * dy, weight]
+/// Takes what pulls and pushes one model, `p w d` and `w^2 d`, from the others, and gives the sums.
+#[inline(never)] // As a call of its own the compiler knows that slices don't overlap.
+fn add_forces(
+    at: f64,
+    places: &[f64],
+    pairs: &[f64],
+    weights: &[f64],
+    pulls: &mut [f64],
+    pushes: &mut [f64],
+) -> [f64; 2] {
+    let (places, last_places) = places.as_chunks::<LANES>();
+    let (pairs, last_pairs) = pairs.as_chunks::<LANES>();
+    let (weights, last_weights) = weights.as_chunks::<LANES>();
+    let (pulls, last_pulls) = pulls.as_chunks_mut::<LANES>();
+    let (pushes, last_pushes) = pushes.as_chunks_mut::<LANES>();
+    let (mut pull_sums, mut push_sums) = ([0.0; LANES], [0.0; LANES]);
+    let sums = pulls.iter_mut().zip(pushes);
+    for (((place, p), w), (pull, push)) in places.iter().zip(pairs).zip(weights).zip(sums) {
+        for lane in 0..LANES {
+            let step = w[lane] * (at - place[lane]);
+            let (near, far) = (p[lane] * step, w[lane] * step);
+            pull[lane] -= near;
+            push[lane] -= far;
+            pull_sums[lane] += near;
+            push_sums[lane] += far;
+        }
+    }
+    for other in 0..last_places.len() {
+        let step = last_weights[other] * (at - last_places[other]);
+        let (near, far) = (last_pairs[other] * step, last_weights[other] * step);
+        last_pulls[other] -= near;
+        last_pushes[other] -= far;
+        pull_sums[0] += near;
+        push_sums[0] += far;
+    }
+    [pull_sums.iter().sum(), push_sums.iter().sum()]
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@
 //! ```text
 //! p = P(D(owner, permuted suspect) <= D(owner, suspect))
 //! ```
-//! is a p-value given both marginals, whatever they are (a conditional exact test). Models that err on the same hard
-//! images are not independent: p is trustworthy where right and wrong answers are balanced by the choice of queries,
-//! less so on random ones. The authors' script permutes the owner's symbols against themselves instead and divides
-//! by the larger entropy; permuting the suspect's asks about the suspect at hand.
+//! is a p-value given both marginals, whatever they are (a conditional exact test). It is about independence, and
+//! models of different families are not independent: they err on the same hard images. So a small p says that the
+//! suspect's answers are related to the owner's, not that it is derived from her model, and many queries make it small
+//! for strangers too; a threshold from other models says more. The authors' script permutes the owner's symbols against
+//! themselves instead and divides by the larger entropy; permuting the suspect's asks about the suspect at hand.
 
 use std::collections::BTreeMap;
 

@@ -456,3 +456,6 @@ pub struct HistogramClass {
     /// Share of the pairs in each bin; with the infinite ones they sum to 1.
     pub shares: Vec<f64>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,9 @@
 //!
 //! Intervals are those of a bootstrap over families as elsewhere in this module: suspects weigh as their family does, and
 //! thresholds are found anew. The hypotheses stay as they are, so an interval is about further suspects of such
-//! families, not about other lists of hypotheses. A replicate leaves out the draws for which it has no unknown or no
+//! families, not about other lists of hypotheses. Where a draw's unknown suspects come from few families, one of them
+//! decides the threshold, and a replicate that lacks it finds a larger one: intervals then reach further up than down,
+//! and rates vary between draws mostly with what was dropped. A replicate leaves out the draws for which it has no unknown or no
 //! known suspect; one without any draw is drawn again, and counted.
 
 use super::{Suspect, rows::Row, threshold::allowed};

@@ -115,7 +115,9 @@ impl Counter {
             Quantile { share, queries: reached.map_or(most, |(&queries, _)| queries) }
         };
         let sum: f64 = self.by_queries.iter().map(|(&n, weight)| f64::from(n) * weight).sum();
-        let [correct, wrong, abstained] = self.by_verdict.map(|weight| weight / total);
+        // By their own sum, which is 1 to the bit when all cases end alike.
+        let verdicts: f64 = self.by_verdict.iter().sum();
+        let [correct, wrong, abstained] = self.by_verdict.map(|weight| weight / verdicts);
         let queries =
             QueriesToDecision { mean: sum / total, quantiles: QUANTILES.map(quantile).to_vec() };
         Some(Tally { cases: self.cases, correct, wrong, abstained, queries })
