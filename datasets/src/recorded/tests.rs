@@ -171,6 +171,12 @@ fn there_is_no_model_to_load_and_the_reason_is_told() {
 }
 
 #[test]
+fn the_folder_is_marked_as_a_path_of_the_suite() {
+    let schema = schemars::schema_for!(Parameters);
+    assert_eq!(schema.get("properties").unwrap()["path"]["format"], "path");
+}
+
+#[test]
 fn a_manifest_is_found_and_says_all() {
     let folder = Folder::good();
     fs::rename(folder.file("ground_truth.npy"), folder.file("labels.npy")).unwrap();
