@@ -3,13 +3,13 @@
 //! ```text
 //! g*  = argmin of D(g, b) over the known candidates g of suspect b      the first on ties
 //! answer g* if D(g*, b) < tau, else abstain
-//! k   = floor(alpha N)            suspects of unknown hypotheses that may be answered, of N in the draw
+//! k   = floor(alpha N)            suspects of unknown hypotheses that may be answered, of N in all draws together
 //! tau = (k+1)-th smallest D(g*, b) among these; infinite when there are none
 //! ```
-//! Each draw has its own threshold, as in detection: hypotheses are dropped at random in each, and an owner who knows
-//! some sets one threshold for those. The target then holds in every draw, not just on average. (The authors' script
-//! cuts where 5 % of the wrong answers are left, which depends on how many there were; a bound on answers to suspects
-//! that have no right name says what an owner risks.) An infinite distance is never answered.
+//! One threshold serves all draws: an owner sets it before she meets a suspect, from families that she leaves out in
+//! turn, and a single draw leaves out too few suspects to find a share of 5 %. (The authors' script cuts where 5 % of the
+//! wrong answers are left, which depends on how many there were; a bound on answers to suspects that have no right name
+//! says what an owner risks.) An infinite distance is never answered.
 //!
 //! Intervals are those of a bootstrap over families as elsewhere in this module: suspects weigh as their family does, and
 //! thresholds are found anew. The hypotheses stay as they are, so an interval is about further suspects of such
@@ -27,11 +27,11 @@ use crate::{
 mod counts;
 mod doubt;
 
-use counts::{Entry, Outcome, Shares, Tables};
+use counts::{Outcome, Shares, Tables};
 use doubt::Doubt;
 
 /// Unknown suspects that should stand behind a threshold.
-const FEW: f64 = 10.0;
+const FEW: u64 = 10;
 
 /// A rate below this share of its target is coarse: ties keep the test from using what it may.
 const FAR_BELOW: f64 = 0.8;
@@ -87,10 +87,10 @@ pub struct Identified {
 pub enum IdentificationWarning {
     /// The threshold lets so few unknown suspects pass that the target can hardly be measured.
     FewUnknown {
-        /// Unknown suspects that may be answered, mean over draws.
-        answered: f64,
-        /// Unknown suspects, mean over draws.
-        unknown: f64,
+        /// Unknown suspects that may be answered, over all draws.
+        answered: u64,
+        /// Unknown suspects, over all draws.
+        unknown: usize,
     },
     /// Ties keep the share of answered unknown suspects far below the target.
     Ties {
@@ -120,7 +120,7 @@ impl IdentificationWarning {
     /// The figure behind it.
     pub fn figure(&self) -> String {
         match self {
-            Self::FewUnknown { answered, unknown } => format!("{answered:.1} of {unknown:.1}"),
+            Self::FewUnknown { answered, unknown } => format!("{answered} of {unknown}"),
             Self::Ties { reached } => format!("{:.2}", 100.0 * reached),
             Self::Redrawn(count) => count.to_string(),
         }
@@ -174,11 +174,9 @@ pub fn identify(
     check(case, settings)?;
     let tables = Tables::new(case)?;
     let once = vec![1; tables.families];
-    let observed: Vec<Option<Shares>> = tables
-        .draws
-        .iter()
-        .map(|draw| tables.shares(draw, &once, settings.answered_unknown))
-        .collect();
+    let threshold = tables.threshold(&once, settings.answered_unknown).unwrap_or(f64::INFINITY);
+    let observed: Vec<Option<Shares>> =
+        tables.draws.iter().map(|draw| tables.shares(draw, &once, threshold)).collect();
     if observed.iter().all(Option::is_none) {
         return Err(Error::Empty("no suspect is of a hypothesis that is known in any draw"));
     }
@@ -194,7 +192,6 @@ pub fn identify(
         &doubt.unknown_answered,
         tables.unknown_families(),
     );
-    let thresholds: Vec<f64> = observed.iter().flatten().map(|shares| shares.threshold).collect();
     let all = |pick| row(super::rows::ALL, pick).ok_or(Error::Empty("no suspect is known"));
     let rates = IdentificationRates {
         known: tables.mean_known(super::rows::ALL),
@@ -206,7 +203,7 @@ pub fn identify(
         correct_without_vanillas: row(super::rows::WITHOUT_VANILLAS, |outcome| outcome.correct),
         target: settings.answered_unknown,
         unknown_answered,
-        threshold: Threshold { mean: Some(mean(thresholds.into_iter())).filter(|t| t.is_finite()) },
+        threshold: Threshold { mean: Some(threshold).filter(|t| t.is_finite()) },
         closed_set_accuracy: all(|outcome| outcome.nearest)?,
         auroc: rate(
             observed.iter().flatten().filter_map(|shares| shares.auroc),
@@ -250,11 +247,8 @@ fn warnings(
     let mut warnings = Vec::new();
     if let Some(answered) = answered {
         let alpha = settings.answered_unknown;
-        let unknown = |draw: &Vec<Entry>| draw.iter().filter(|e| e.is_unknown()).count() as u64;
-        let open = || tables.draws.iter().map(unknown).filter(|&count| count > 0);
-        let may = mean(open().map(|count| allowed(alpha, count) as f64));
+        let (may, unknown) = (allowed(alpha, tables.unknown() as u64), tables.unknown());
         if may < FEW {
-            let unknown = mean(open().map(|count| count as f64));
             warnings.push(IdentificationWarning::FewUnknown { answered: may, unknown });
         }
         if answered.mean < FAR_BELOW * alpha {

@@ -43,6 +43,8 @@ pub(super) struct Tables {
     pub(super) rows: Vec<Row>,
     /// Suspects by distance, draw by draw.
     pub(super) draws: Vec<Vec<Entry>>,
+    /// Distance and family of the unknown suspects of all draws, by distance.
+    unknown: Vec<(f64, u32)>,
     leaves: usize,
 }
 
@@ -67,8 +69,6 @@ impl Outcome {
 /// One draw's rates.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Shares {
-    /// tau.
-    pub(super) threshold: f64,
     /// Share of unknown suspects answered; none when all are known.
     pub(super) unknown_answered: Option<f64>,
     /// Known against unknown by distance; none when all are known.
@@ -99,12 +99,32 @@ impl Tables {
             .iter()
             .map(|draw| entries(case, draw, &leaf_of))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { families, rows: rows(&leaves), draws, leaves: leaves.len() })
+        let unknown = draws.iter().flatten().filter(|entry: &&Entry| entry.is_unknown());
+        let mut unknown: Vec<(f64, u32)> = unknown.map(|e| (e.distance, e.family)).collect();
+        unknown.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(Self { families, rows: rows(&leaves), draws, unknown, leaves: leaves.len() })
     }
 
-    /// Rates of a draw when family `a` has weight `weights[a]`; none without known suspects, or when the draw has
-    /// unknown ones and they have no weight.
-    pub(super) fn shares(&self, draw: &[Entry], weights: &[u32], alpha: f64) -> Option<Shares> {
+    /// tau when family `a` has weight `weights[a]`: infinite where all suspects are known in every draw; none where the
+    /// unknown ones have no weight.
+    pub(super) fn threshold(&self, weights: &[u32], alpha: f64) -> Option<f64> {
+        let weight = |&(_, family): &(f64, u32)| u64::from(weights[family as usize]);
+        let total: u64 = self.unknown.iter().map(weight).sum();
+        if total == 0 {
+            return self.unknown.is_empty().then_some(f64::INFINITY);
+        }
+        let allowed = allowed(alpha, total).min(total - 1);
+        let mut passed = 0;
+        let first = self.unknown.iter().find(|entry| {
+            passed += weight(entry);
+            passed > allowed
+        });
+        first.map(|&(distance, _)| distance)
+    }
+
+    /// Rates of a draw at this threshold; none without known suspects, or when the draw has unknown ones and they have
+    /// no weight.
+    pub(super) fn shares(&self, draw: &[Entry], weights: &[u32], threshold: f64) -> Option<Shares> {
         let weight = |entry: &Entry| u64::from(weights[entry.family as usize]);
         let mut is_open = false;
         let (mut known, mut unknown) = (0, 0);
@@ -115,9 +135,8 @@ impl Tables {
         if known == 0 || (is_open && unknown == 0) {
             return None;
         }
-        let allowed = if is_open { allowed(alpha, unknown).min(unknown - 1) } else { 0 };
         let mut counts = vec![Counts::default(); self.leaves];
-        let (mut threshold, mut passed, mut answered, mut won) = (None, 0, 0, 0);
+        let (mut passed, mut answered, mut won) = (0, 0, 0);
         for block in draw.chunk_by(|a, b| a.distance == b.distance) {
             let of = |is_unknown: bool| {
                 block.iter().filter(|e| e.is_unknown() == is_unknown).map(weight).sum::<u64>()
@@ -126,10 +145,7 @@ impl Tables {
             // In halves: a known suspect wins against all unknown ones that are farther, and half of the equal.
             won += u128::from(own) * u128::from(2 * (unknown - passed - others) + others);
             passed += others;
-            if passed > allowed && threshold.is_none() {
-                threshold = Some(block[0].distance);
-            }
-            let is_answered = threshold.is_none() && block[0].distance.is_finite();
+            let is_answered = block[0].distance < threshold;
             answered += if is_answered { others } else { 0 };
             for entry in block.iter().filter(|entry| !entry.is_unknown()) {
                 let (counts, weight) = (&mut counts[entry.leaf as usize], weight(entry));
@@ -142,7 +158,6 @@ impl Tables {
             }
         }
         Some(Shares {
-            threshold: threshold.unwrap_or(f64::INFINITY),
             unknown_answered: is_open.then(|| answered as f64 / unknown as f64),
             auroc: is_open.then(|| won as f64 / (2.0 * known as f64 * unknown as f64)),
             rows: self.rows.iter().map(|row| outcome(row, &counts)).collect(),
@@ -172,6 +187,11 @@ impl Tables {
     /// A row's known suspects, mean over draws.
     pub(super) fn mean_known(&self, position: usize) -> f64 {
         self.mean_count(|entry| self.is_known_of(entry, position))
+    }
+
+    /// Unknown suspects, over all draws.
+    pub(super) fn unknown(&self) -> usize {
+        self.unknown.len()
     }
 
     /// Unknown suspects, mean over draws.

@@ -42,7 +42,9 @@ impl Doubt {
             }
             let draws = tables.draws.iter();
             let shares: Vec<Shares> =
-                draws.filter_map(|draw| tables.shares(draw, &weights, alpha)).collect();
+                tables.threshold(&weights, alpha).map_or_else(Vec::new, |tau| {
+                    draws.filter_map(|draw| tables.shares(draw, &weights, tau)).collect()
+                });
             if shares.is_empty() {
                 doubt.redrawn += 1;
                 continue;
