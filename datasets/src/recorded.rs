@@ -44,7 +44,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tch::Device;
 
-use files::{Form, Matrix, Source, Stamp};
+use files::{Form, Source, Stamp};
 use listing::{Listing, below};
 use pack::Packing;
 use population::{Member, Population};
@@ -178,7 +178,7 @@ impl ImageSource for RecordedAnswers {
         let mut digest = blake3::Hasher::new();
         digest.update(b"recorded split 1: a prefix");
         digest.update(&(self.classes as u64).to_le_bytes());
-        digest.update(files::digest(&self.truth, 1).as_bytes());
+        digest.update(Answers::top1(Arc::clone(&self.truth)).digest().as_bytes());
         Ok(Split {
             classes: (0..self.classes).map(|class| class.to_string()).collect(),
             pool: Pool { images: None, truth, classes: self.classes },
@@ -213,20 +213,18 @@ impl ModelCollection for RecordedAnswers {
         if let Some(packed) =
             pack::open(&pack, &self.recipe, &stamps, self.truth.len(), self.classes)
         {
-            return self.hand_out(&packed.labels, packed.form, &packed.digests).map(Some);
+            return self.hand_out(&packed.labels, packed.form).map(Some);
         }
         let packing = Packing::start(&pack);
         let ranks = files::ranks(&self.sources[0], self.access)?;
         let form = Form { images: self.truth.len(), ranks, classes: self.classes };
-        let Matrix { labels, digests } = files::read(&self.sources, &stamps, form, self.access)?;
-        let labels = Arc::new(labels);
+        let labels = files::read(&self.sources, &stamps, form, self.access)?;
+        let labels: Arc<dyn AsRef<[u16]> + Send + Sync> = Arc::new(labels);
         if let Some(packing) = packing {
-            let copies = (Arc::clone(&labels), digests.clone());
             *self.packing.lock().unwrap_or_else(PoisonError::into_inner) =
-                packing.finish(self.recipe, form, stamps, copies);
+                packing.finish(self.recipe, form, stamps, Arc::clone(&labels));
         }
-        let labels: Arc<dyn AsRef<[u16]> + Send + Sync> = labels;
-        self.hand_out(&labels, form, &digests).map(Some)
+        self.hand_out(&labels, form).map(Some)
     }
 }
 
@@ -238,18 +236,12 @@ impl RecordedAnswers {
         &self,
         labels: &Arc<dyn AsRef<[u16]> + Send + Sync>,
         form: Form,
-        digests: &[blake3::Hash],
     ) -> Result<Vec<Recorded>> {
-        let members = self.population.members.iter().zip(digests).enumerate();
+        let members = self.population.members.iter().enumerate();
         members
-            .map(|(i, ((family, member), digest))| {
-                let range = i * form.labels()..(i + 1) * form.labels();
-                Ok(Recorded {
-                    family: *family,
-                    variation: member.variation.clone(),
-                    answers: Answers::shared(Arc::clone(labels), range, form.ranks)?,
-                    digest: digest.to_hex().to_string(),
-                })
+            .map(|(model, (family, member))| {
+                let variation = member.variation.clone();
+                Ok(Recorded { family: *family, variation, answers: form.answers(labels, model)? })
             })
             .collect()
     }

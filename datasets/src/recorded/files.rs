@@ -3,11 +3,12 @@
 use std::{
     fs::{File, Metadata},
     path::{Path, PathBuf},
+    sync::Arc,
     time::UNIX_EPOCH,
 };
 
 use bertillon::{
-    Error, Result,
+    Answers, Error, Result,
     npy::{self, Content, Decoder},
 };
 use rayon::prelude::*;
@@ -44,13 +45,6 @@ pub(super) struct Form {
     pub(super) classes: usize,
 }
 
-/// All answers: u16 `[models, images, ranks]`, with the digest of each model's.
-#[derive(Debug)]
-pub(super) struct Matrix {
-    pub(super) labels: Vec<u16>,
-    pub(super) digests: Vec<blake3::Hash>,
-}
-
 impl Stamp {
     pub(super) fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
@@ -73,6 +67,16 @@ impl Form {
     pub(super) fn labels(self) -> usize {
         self.images * self.ranks
     }
+
+    /// The answers of one model of all.
+    pub(super) fn answers(
+        self,
+        labels: &Arc<dyn AsRef<[u16]> + Send + Sync>,
+        model: usize,
+    ) -> Result<Answers> {
+        let range = model * self.labels()..(model + 1) * self.labels();
+        Ok(Answers::shared(Arc::clone(labels), range, self.ranks)?)
+    }
 }
 
 /// The stamps of all files.
@@ -94,7 +98,7 @@ pub(super) fn ranks(first: &Source, wanted: Option<usize>) -> Result<usize> {
     })
 }
 
-/// Reads all files, each of which must still bear its stamp before and after it was read.
+/// Reads all files to u16 `[models, images, ranks]`, each of which must still bear its stamp before and after it was read.
 ///
 /// `wanted` is how many ranks the user asked for: files of labels may have more then, and not otherwise.
 pub(super) fn read(
@@ -102,7 +106,7 @@ pub(super) fn read(
     stamps: &[Stamp],
     form: Form,
     wanted: Option<usize>,
-) -> Result<Matrix> {
+) -> Result<Vec<u16>> {
     // Memory is set aside for what the files can hold, a byte or more each label.
     for (source, stamp) in sources.iter().zip(stamps) {
         if stamp.bytes < form.labels() as u64 {
@@ -110,7 +114,7 @@ pub(super) fn read(
         }
     }
     let mut labels = vec![0; sources.len() * form.labels()];
-    let digests: Vec<_> = labels
+    let read: Vec<Result<()>> = labels
         .par_chunks_exact_mut(form.labels())
         .zip(sources.par_iter().zip(stamps))
         .with_min_len(BATCH)
@@ -118,8 +122,8 @@ pub(super) fn read(
             read_one(decoder, source, *stamp, form, wanted, labels)
         })
         .collect();
-    let digests = digests.into_iter().collect::<Result<_>>()?;
-    Ok(Matrix { labels, digests })
+    read.into_iter().collect::<Result<()>>()?;
+    Ok(labels)
 }
 
 fn read_one(
@@ -129,7 +133,7 @@ fn read_one(
     form: Form,
     wanted: Option<usize>,
     labels: &mut [u16],
-) -> Result<blake3::Hash> {
+) -> Result<()> {
     let path = &source.path;
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     unchanged(path, &file, stamp)?;
@@ -142,17 +146,19 @@ fn read_one(
     // A file that changed meanwhile explains whatever is wrong with it.
     unchanged(path, &file, stamp)?;
     answers?;
-    let digest = digest(labels, form.ranks);
-    match &source.digest {
-        Some(published) if *published != digest.to_hex().as_str() => {
+    let Some(published) = &source.digest else {
+        return Ok(());
+    };
+    let digest = Answers::new(&*labels, form.ranks)?.digest().to_hex();
+    match *published == digest.as_str() {
+        true => Ok(()),
+        false => {
             let problem = format!(
-                "its answers have the digest {}, the manifest says {published}: it was changed or mixed up; \
-                 get the published file, or correct the manifest",
-                digest.to_hex()
+                "its answers have the digest {digest}, the manifest says {published}: it was changed or mixed up; \
+                 get the published file, or correct the manifest"
             );
             Err(Error::file(path, problem))
         }
-        _ => Ok(digest),
     }
 }
 
@@ -183,21 +189,6 @@ pub(super) fn count_names(path: &Path) -> Option<u64> {
         [names] => Some(names),
         _ => None,
     }
-}
-
-/// Digest of one model's answers: BLAKE3 of the labels in little-endian order, then their number and ranks as 64 bits.
-pub(super) fn digest(labels: &[u16], ranks: usize) -> blake3::Hash {
-    let mut hasher = blake3::Hasher::new();
-    if cfg!(target_endian = "little") {
-        hasher.update(bytemuck::cast_slice(labels));
-    } else {
-        for label in labels {
-            hasher.update(&label.to_le_bytes());
-        }
-    }
-    hasher.update(&(labels.len() as u64).to_le_bytes());
-    hasher.update(&(ranks as u64).to_le_bytes());
-    hasher.finalize()
 }
 
 fn content(path: &Path) -> Result<Content> {

@@ -50,6 +50,7 @@ impl Listing {
             let file = name.to_owned();
             members.push(Member { file, family, variation, ancestry: None, digest: None });
         }
+        members.sort_by(Member::order);
         Ok(Self { members, ..Self::default() })
     }
 

@@ -19,7 +19,7 @@ use std::{
 use memmap2::Mmap;
 use tempfile::NamedTempFile;
 
-use super::files::{self, Form, Stamp};
+use super::files::{Form, Stamp};
 
 const MAGIC: &[u8; 16] = b"bertillon pack 1";
 
@@ -33,10 +33,9 @@ const HEAD: usize = 80;
 const RECORD: usize = 56;
 const CHECKSUM: usize = 32;
 
-/// Labels of all models, with the digest of each model's.
+/// Labels of all models.
 pub(super) struct Packed {
     pub(super) labels: Arc<dyn AsRef<[u16]> + Send + Sync>,
-    pub(super) digests: Vec<blake3::Hash>,
     pub(super) form: Form,
 }
 
@@ -98,15 +97,11 @@ pub(super) fn open(
         }
         digests.push(blake3::Hash::from_slice(digest).ok()?);
     }
-    let mapped = Mapped { map, start };
+    let labels: Arc<dyn AsRef<[u16]> + Send + Sync> = Arc::new(Mapped { map, start });
     let intact = |model: usize| {
-        let labels = &mapped.as_ref()[model * form.labels()..(model + 1) * form.labels()];
-        files::digest(labels, ranks) == digests[model]
+        form.answers(&labels, model).is_ok_and(|answers| answers.digest() == digests[model])
     };
-    if !intact(0) || !intact(stamps.len() - 1) {
-        return None;
-    }
-    Some(Packed { labels: Arc::new(mapped), digests, form })
+    (intact(0) && intact(stamps.len() - 1)).then_some(Packed { labels, form })
 }
 
 /// A pack that is about to be written: its file, made before the sources are read, tells the time of that.
@@ -131,7 +126,7 @@ impl Packing {
         recipe: blake3::Hash,
         form: Form,
         stamps: Vec<Stamp>,
-        matrix: (Arc<Vec<u16>>, Vec<blake3::Hash>),
+        labels: Arc<dyn AsRef<[u16]> + Send + Sync>,
     ) -> Option<JoinHandle<()>> {
         let started = Stamp::of(&self.file.as_file().metadata().ok()?).modified;
         if stamps.iter().any(|stamp| stamp.modified > started.saturating_sub(RACY)) {
@@ -139,8 +134,7 @@ impl Packing {
         }
         let write = move || {
             // Without a pack the next run reads the sources: slower, not wrong.
-            let (labels, digests) = matrix;
-            let _ = self.write(&recipe, form, &stamps, &labels, &digests);
+            let _ = self.write(&recipe, form, &stamps, &labels);
         };
         thread::Builder::new().name("pack".to_owned()).spawn(write).ok()
     }
@@ -150,19 +144,19 @@ impl Packing {
         recipe: &blake3::Hash,
         form: Form,
         stamps: &[Stamp],
-        labels: &[u16],
-        digests: &[blake3::Hash],
+        labels: &Arc<dyn AsRef<[u16]> + Send + Sync>,
     ) -> io::Result<()> {
         let mut header = head(recipe, form, stamps.len()).to_vec();
-        for (stamp, digest) in stamps.iter().zip(digests) {
+        for (model, stamp) in stamps.iter().enumerate() {
             header.extend(stamp_bytes(*stamp));
-            header.extend(digest.as_bytes());
+            let answers = form.answers(labels, model).map_err(io::Error::other)?;
+            header.extend(answers.digest().as_bytes());
         }
         header.extend(blake3::hash(&header).as_bytes());
         header.resize(labels_start(stamps.len()).ok_or(io::ErrorKind::FileTooLarge)?, 0);
         let Self { mut file, path } = self;
         file.write_all(&header)?;
-        file.write_all(bytemuck::cast_slice(labels))?;
+        file.write_all(bytemuck::cast_slice((**labels).as_ref()))?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         Ok(())

@@ -73,7 +73,8 @@ impl Member {
         }
     }
 
-    fn order(&self, other: &Self) -> Ordering {
+    /// By family, the vanilla first, then by kind, detail and parameter.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
         let variations = match (&self.variation, &other.variation) {
             (None, None) => Ordering::Equal,
             (None, Some(_)) => Ordering::Less,
@@ -89,6 +90,8 @@ impl Member {
 impl Population {
     /// Sorts the files of a folder into families; `siblings` names families of one ancestry.
     ///
+    /// Families and their variants come in the order given, the vanilla first of its family.
+    ///
     /// # Errors
     /// When there are none, two are one model, or a variant has no vanilla.
     pub(super) fn assemble(
@@ -101,12 +104,18 @@ impl Population {
             let problem = "no recorded answers are in it; are they in a folder below?";
             return Err(Error::file(folder, problem));
         }
-        members.sort_by(|a, b| a.order(b).then_with(|| a.file.cmp(&b.file)));
-        if let Some([a, b]) = members.array_windows().find(|[a, b]| a.order(b).is_eq()) {
+        let mut sorted: Vec<&Member> = members.iter().collect();
+        sorted.sort_by(|a, b| a.order(b).then_with(|| a.file.cmp(&b.file)));
+        if let Some([a, b]) = sorted.array_windows().find(|[a, b]| a.order(b).is_eq()) {
             let problem =
                 format!("`{}` and `{}` are both {}; remove one", a.file, b.file, b.name());
             return Err(Error::file(folder, problem));
         }
+        let mut families = BTreeMap::new();
+        for (place, member) in members.iter().enumerate() {
+            families.entry(member.family.clone()).or_insert(place);
+        }
+        members.sort_by_key(|member| (families[&member.family], member.variation.is_some()));
         let mut vanillas: Vec<Vanilla> = Vec::new();
         let mut all = Vec::with_capacity(members.len());
         for member in members {

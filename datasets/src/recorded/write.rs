@@ -13,7 +13,7 @@ use bertillon::{
 };
 
 use super::{
-    TRUTH, files,
+    TRUTH,
     listing::MANIFESTS,
     population::{Member, Population, known_group},
 };
@@ -72,7 +72,7 @@ pub fn write<'a>(
         check_labels(&name, answers.as_slice(), classes)?;
         let file = file_name(number, &name);
         draft.file(&file, &npy::to_bytes(answers.as_slice(), answers.ranks()))?;
-        let digest = files::digest(answers.as_slice(), answers.ranks());
+        let digest = answers.digest();
         rows.push(manifest_row(file, row, digest));
     }
     let manifest = Manifest {

@@ -74,8 +74,6 @@ pub struct Recorded {
     pub variation: Option<Variation>,
     /// Its answers on the images, as many ranks for every model of the collection.
     pub answers: Answers,
-    /// Digest of the answers.
-    pub digest: String,
 }
 
 /// A collection of vanillas.

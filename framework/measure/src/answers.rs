@@ -30,6 +30,9 @@ impl fmt::Display for Access {
     }
 }
 
+/// Labels turned into bytes at a time: what fits in a cache.
+const DIGESTED: usize = 1 << 13;
+
 /// One model's answers to a list of queries: the labels of its `ranks` best classes, best first.
 ///
 /// # Shapes
@@ -179,6 +182,20 @@ impl Answers {
             .flat_map(|r| r[..wanted].iter().copied())
             .collect();
         Ok(Self { labels: Labels::Own(labels.into()), ranks: wanted })
+    }
+
+    /// Digest of what was answered: BLAKE3 of the labels in little-endian order, then their number and ranks as 64 bits.
+    pub fn digest(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        let mut bytes = Vec::with_capacity(2 * DIGESTED);
+        for labels in self.as_slice().chunks(DIGESTED) {
+            bytes.clear();
+            bytes.extend(labels.iter().flat_map(|label| label.to_le_bytes()));
+            hasher.update(&bytes);
+        }
+        hasher.update(&(self.as_slice().len() as u64).to_le_bytes());
+        hasher.update(&(self.ranks as u64).to_le_bytes());
+        hasher.finalize()
     }
 
     /// Share of queries whose best label is the true one.

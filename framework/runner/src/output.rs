@@ -74,7 +74,7 @@ impl Provenance {
             suite: plan.suite.text.to_string(),
             data: plan.data_digest.clone(),
             models: match &plan.recorded {
-                Some(recorded) => recorded.digests().to_vec(),
+                Some(recorded) => context.workers.install(|| recorded.digests()),
                 None => plan
                     .families
                     .iter()

@@ -2,13 +2,12 @@
 
 use super::*;
 
-type Told = Vec<(String, Vec<u16>, String)>;
+type Told = Vec<(String, Vec<u16>)>;
 
 fn load(folder: &Folder) -> Told {
     let collection = folder.fbi().unwrap();
     let recorded = collection.recorded(folder.scratch()).unwrap().unwrap();
-    let told = told(&collection, &recorded).into_iter().zip(recorded);
-    told.map(|((name, labels), recorded)| (name, labels, recorded.digest)).collect()
+    told(&collection, &recorded)
 }
 
 /// The packs in the scratch folder; each load has waited for its own.

@@ -6,6 +6,7 @@ use bertillon::{Answers, Recorded, Vanilla, Variation, suite::Suite};
 
 use super::ModelId;
 use crate::RunError;
+use rayon::prelude::*;
 
 /// What a collection of recorded answers holds, cut to the pool.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub(crate) struct RecordedModels {
     variations: Vec<Variation>,
     models: Vec<ModelId>,
     answers: HashMap<ModelId, Answers>,
-    digests: Vec<[String; 2]>,
+    names: Vec<(String, ModelId)>,
     ranks: usize,
 }
 
@@ -38,7 +39,7 @@ impl RecordedModels {
             variations: Vec::new(),
             models: Vec::new(),
             answers: HashMap::new(),
-            digests: Vec::new(),
+            names: Vec::new(),
             ranks: recorded.first().map_or(1, |model| model.answers.ranks()),
         };
         let mut positions: HashMap<Variation, usize> = HashMap::new();
@@ -78,7 +79,7 @@ impl RecordedModels {
                 return refuse(format!("`{name}` stands twice"));
             }
             found.models.push(id);
-            found.digests.push([name, model.digest]);
+            found.names.push((name, id));
         }
         found.models.sort_by_key(|id| (id.family, id.variant));
         for (family, vanilla) in vanillas.iter().enumerate() {
@@ -104,9 +105,12 @@ impl RecordedModels {
         &self.models
     }
 
-    /// Name and digest of every model.
-    pub(crate) fn digests(&self) -> &[[String; 2]] {
-        &self.digests
+    /// Name of every model and digest of its answers to the pool.
+    pub(crate) fn digests(&self) -> Vec<[String; 2]> {
+        let digest = |(name, id): &(String, ModelId)| {
+            [name.clone(), self.answers[id].digest().to_hex().to_string()]
+        };
+        self.names.par_iter().map(digest).collect()
     }
 
     /// What a model answered.
