@@ -1,0 +1,90 @@
+//! Weights of families for several replicates at once, one in each lane, so that one pass serves them all.
+
+use super::population::Population;
+use crate::{Error, Result};
+
+/// Replicates weighed together: their counts fill a cache line.
+pub(super) const LANES: usize = 16;
+
+/// A count for each replicate; signed, since that is what every processor compares in lanes.
+pub(super) type Lanes = [i32; LANES];
+
+/// What the weights of families make of the pairs.
+#[derive(Debug)]
+pub(super) struct Weights {
+    /// Of each family.
+    pub(super) families: Vec<Lanes>,
+    /// Of a false pair, by pair of families: the product of the two.
+    pub(super) pairs: Vec<Lanes>,
+    /// Of all false pairs of a scope.
+    pub(super) totals: Vec<Lanes>,
+    /// Of all true pairs of a leaf.
+    pub(super) positives: Vec<Lanes>,
+    /// Of all pairs that touch an ancestry group.
+    touching: Vec<[u64; LANES]>,
+}
+
+impl Weights {
+    /// Weights of zero.
+    pub(super) fn new(population: &Population) -> Self {
+        Self {
+            families: vec![[0; LANES]; population.families],
+            pairs: vec![[0; LANES]; population.pairs.len()],
+            totals: vec![[0; LANES]; population.scopes()],
+            positives: vec![[0; LANES]; population.leaves.len()],
+            touching: vec![[0; LANES]; population.scopes() + 1],
+        }
+    }
+
+    /// Weighs the pairs by the weights of families as they are now.
+    ///
+    /// # Errors
+    /// When there are more than 2^31 weighted pairs, over all draws together for true ones.
+    pub(super) fn weigh(&mut self, population: &Population) -> Result<()> {
+        self.touching.fill([0; LANES]);
+        let mut all = [0; LANES];
+        for (pair, weights) in population.pairs.iter().zip(&mut self.pairs) {
+            let (owner, suspect) = (&self.families[pair.owner], &self.families[pair.suspect]);
+            *weights = std::array::from_fn(|lane| owner[lane].wrapping_mul(suspect[lane]));
+            let count = u64::from(pair.count);
+            let pairs: [u64; LANES] =
+                weights.map(|w| u64::from(w.cast_unsigned()).wrapping_mul(count));
+            add(&mut all, &pairs);
+            add(&mut self.touching[pair.sides.owner as usize], &pairs);
+            add(&mut self.touching[pair.sides.other as usize], &pairs);
+        }
+        for (total, touching) in self.totals.iter_mut().zip(&self.touching) {
+            let within: [u64; LANES] = std::array::from_fn(|lane| all[lane] - touching[lane]);
+            *total = counted(within, 1)?;
+        }
+        for (positives, leaf) in self.positives.iter_mut().zip(&population.leaves) {
+            let mut sum = [0; LANES];
+            for (&count, weights) in leaf.by_family.iter().zip(&self.families) {
+                let count = u64::from(count);
+                add(&mut sum, &weights.map(|w| u64::from(w.cast_unsigned()).wrapping_mul(count)));
+            }
+            *positives = counted(sum, population.draws.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds lane by lane; wrapping, for a check of each lane would cost more than the sum.
+fn add(to: &mut [u64; LANES], more: &[u64; LANES]) {
+    for (to, more) in to.iter_mut().zip(more) {
+        *to = to.wrapping_add(*more);
+    }
+}
+
+/// Counts that, `times` over, can be added up in lanes.
+fn counted(counts: [u64; LANES], times: usize) -> Result<Lanes> {
+    let mut lanes = [0; LANES];
+    for (lane, count) in lanes.iter_mut().zip(counts) {
+        let few = |&lane: &i32| usize::try_from(lane).is_ok_and(|n| n <= i32::MAX as usize / times);
+        *lane = i32::try_from(count)
+            .ok()
+            .filter(few)
+            .ok_or(Error::Empty("there are too many pairs to count their weights"))?;
+    }
+    Ok(lanes)
+}
