@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     population::Population,
     threshold::{Cut, NOT_ASKED, Place, allowed},
-    weights::{LANES, Lanes, Weights},
+    weights::{LANES, Lanes, Weights, add},
 };
 use crate::{Error, Result, suite::Protocol};
 
@@ -17,8 +17,25 @@ pub(super) struct Test<'a> {
     /// How many rows of rates are wanted, from the first.
     pub(super) rows: usize,
     population: &'a Population,
+    /// Owner of each true pair.
+    owners: Vec<Owner>,
     /// The threshold that nothing is found for.
     nominal: Option<Nominal>,
+}
+
+/// Who decides about a true pair.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    family: usize,
+    /// Where the cut is found.
+    scope: usize,
+}
+
+/// Nearest and farthest position of a cut among its replicates: most true pairs lie on one side of both.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    nearest: i32,
+    farthest: i32,
 }
 
 /// A threshold that is stated, and what lies below it.
@@ -53,7 +70,7 @@ impl<'a> Test<'a> {
                 None => Some(Nominal::new(population, alpha)),
             },
         };
-        Ok(Self { protocol, rows: population.rows.len(), population, nominal })
+        Ok(Self::of_rows(population.rows.len(), population, protocol, nominal))
     }
 
     /// The test that stands beside this one, of the overall row only; none where there are too few families.
@@ -68,7 +85,23 @@ impl<'a> Test<'a> {
         groups.sort_unstable();
         groups.dedup();
         let enough = protocol == Protocol::Pooled || groups.len() > 2;
-        enough.then(|| Self { protocol, rows: 1, population: self.population, nominal: None })
+        enough.then(|| Self::of_rows(1, self.population, protocol, None))
+    }
+
+    fn of_rows(
+        rows: usize,
+        population: &'a Population,
+        protocol: Protocol,
+        nominal: Option<Nominal>,
+    ) -> Self {
+        let scope = |family: usize| match protocol {
+            Protocol::Pooled => population.pooled(),
+            Protocol::LeaveOneFamilyOut => population.groups[family],
+            Protocol::Nominal => 0,
+        };
+        let owner = |&family: &usize| Owner { family, scope: scope(family) };
+        let owners = population.positive_families.iter().map(owner).collect();
+        Self { protocol, rows, population, owners, nominal }
     }
 
     /// The scope that an owner's threshold comes from.
@@ -114,51 +147,51 @@ impl<'a> Test<'a> {
         weights: &Weights,
         accepted: &mut Accepted,
     ) {
+        let count = i32::try_from(draws.len()).unwrap_or(i32::MAX);
+        let decided: Vec<(&[Place], &[Cut])> = draws
+            .zip(cuts.chunks(self.population.scopes()))
+            .map(|(draw, cuts)| match &self.nominal {
+                Some(nominal) => (nominal.places[draw].as_slice(), [Nominal::CUT].as_slice()),
+                None => (self.population.draws[draw].places.as_slice(), cuts),
+            })
+            .collect();
+        let bounds: Vec<Vec<Bounds>> =
+            decided.iter().map(|(_, cuts)| cuts.iter().map(Bounds::of).collect()).collect();
         for (leaf, positives) in self.population.leaf_ranges().enumerate() {
-            let (mut strict, mut any_tied): (Lanes, bool) = ([0; LANES], false);
-            let pairs = || {
-                let cuts = cuts.chunks(self.population.scopes());
-                draws
-                    .clone()
-                    .zip(cuts)
-                    .flat_map(|(draw, cuts)| self.pairs(draw, cuts, positives.clone()))
-            };
-            pairs().for_each(|(family, place, position, _)| {
-                let weights = &weights.families[family];
-                for lane in 0..LANES {
-                    let nearer = position[lane] >= place.within;
-                    let weight = if nearer { weights[lane] } else { 0 };
-                    strict[lane] = strict[lane].wrapping_add(weight);
-                    any_tied |= !nearer & (position[lane] == place.nearer);
+            let owners = &self.owners[positives.clone()];
+            let (mut missed, mut tied) = ([0; LANES], [0; LANES]);
+            for ((places, cuts), bounds) in decided.iter().zip(&bounds) {
+                for (place, owner) in places[positives.clone()].iter().zip(owners) {
+                    let Bounds { nearest, farthest } = bounds[owner.scope];
+                    if place.within <= nearest {
+                        continue;
+                    }
+                    let weights = &weights.families[owner.family];
+                    if place.nearer > farthest {
+                        add(&mut missed, weights);
+                    } else {
+                        add_missed(*place, &cuts[owner.scope], weights, &mut missed, &mut tied);
+                    }
                 }
-            });
-            accepted.strict[leaf] = strict.map(f64::from);
+            }
+            let all = weights.positives[leaf].map(|all| all.wrapping_mul(count));
+            accepted.strict[leaf] =
+                std::array::from_fn(|lane| f64::from(all[lane].wrapping_sub(missed[lane])));
             accepted.randomised[leaf] = accepted.strict[leaf];
-            if any_tied {
-                accepted.randomised[leaf] = randomised(pairs(), weights);
+            if tied != [0; LANES] {
+                accepted.randomised[leaf] = [0.0; LANES];
+                for ((places, cuts), bounds) in decided.iter().zip(&bounds) {
+                    for (place, owner) in places[positives.clone()].iter().zip(owners) {
+                        if place.nearer > bounds[owner.scope].farthest {
+                            continue;
+                        }
+                        let weights = &weights.families[owner.family];
+                        let sum = &mut accepted.randomised[leaf];
+                        add_randomised(*place, &cuts[owner.scope], weights, sum);
+                    }
+                }
             }
         }
-    }
-
-    /// True pairs of a draw: family, place, and the position and lambda of the cut that decides.
-    fn pairs<'b>(
-        &'b self,
-        draw: usize,
-        cuts: &'b [Cut],
-        positives: Range<usize>,
-    ) -> impl Iterator<Item = (usize, Place, &'b Lanes, &'b [f64; LANES])> {
-        let places = match &self.nominal {
-            Some(nominal) => &nominal.places[draw],
-            None => &self.population.draws[draw].places,
-        };
-        positives.map(move |positive| {
-            let family = self.population.positive_families[positive];
-            let cut = match &self.nominal {
-                Some(_) => &Nominal::CUT,
-                None => &cuts[self.scope_of(family)],
-            };
-            (family, places[positive], &cut.position, &cut.lambda)
-        })
     }
 
     /// Weight of the false pairs accepted over all draws; none for a pooled threshold, which they define.
@@ -227,20 +260,32 @@ impl Accepted {
     }
 }
 
-/// Weight accepted by the test at exactly the target, summed pair by pair in their order.
-fn randomised<'a>(
-    pairs: impl Iterator<Item = (usize, Place, &'a Lanes, &'a [f64; LANES])>,
-    weights: &Weights,
-) -> [f64; LANES] {
-    let mut sum = [0.0; LANES];
-    pairs.for_each(|(family, place, position, lambda)| {
-        let weights = &weights.families[family];
-        for lane in 0..LANES {
-            let weight = f64::from(weights[lane]);
-            let nearer = if position[lane] >= place.within { weight } else { 0.0 };
-            let as_near = (position[lane] < place.within) & (position[lane] == place.nearer);
-            sum[lane] += if as_near { weight * lambda[lane] } else { nearer };
-        }
+impl Bounds {
+    fn of(cut: &Cut) -> Self {
+        let found = cut.position.iter().copied().filter(|&position| position >= 0);
+        let bounds = Self { nearest: i32::MAX, farthest: -1 };
+        found.fold(bounds, |bounds, position| Self {
+            nearest: bounds.nearest.min(position),
+            farthest: bounds.farthest.max(position),
+        })
+    }
+}
+
+/// Adds a true pair where it is not accepted, and notes where it equals the threshold.
+fn add_missed(place: Place, cut: &Cut, weights: &Lanes, missed: &mut Lanes, tied: &mut Lanes) {
+    // Masks rather than branches, and whole arrays at once: several lanes an instruction.
+    let beyond: Lanes = cut.position.map(|position| -i32::from(position < place.within));
+    let at: Lanes = cut.position.map(|position| -i32::from(position == place.nearer));
+    *missed = std::array::from_fn(|lane| missed[lane].wrapping_add(weights[lane] & beyond[lane]));
+    *tied = std::array::from_fn(|lane| tied[lane] | (at[lane] & beyond[lane]));
+}
+
+/// Adds what the test at exactly the target accepts of a true pair.
+fn add_randomised(place: Place, cut: &Cut, weights: &Lanes, sum: &mut [f64; LANES]) {
+    let share: [f64; LANES] = std::array::from_fn(|lane| {
+        let position = cut.position[lane];
+        let as_near = if position == place.nearer { cut.lambda[lane] } else { 0.0 };
+        if position >= place.within { 1.0 } else { as_near }
     });
-    sum
+    *sum = std::array::from_fn(|lane| sum[lane] + f64::from(weights[lane]) * share[lane]);
 }

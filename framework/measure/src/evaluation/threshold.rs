@@ -12,13 +12,13 @@
 
 use std::ops::Range;
 
-use super::weights::{LANES, Lanes, Weights};
+use super::weights::{LANES, Lanes, MOST, Weights, add};
 
 /// Pairs between comparisons: fewer compare more often, more go through more pairs one by one.
 const BLOCK: usize = 16;
 
-/// Allowed where no threshold is asked for: no weight exceeds it.
-pub(super) const NOT_ASKED: i32 = i32::MAX;
+/// Allowed where no threshold is asked for: no weight exceeds it, nor makes it overflow when added.
+pub(super) const NOT_ASKED: i32 = MOST;
 
 /// False pairs of one draw, smallest distance first.
 #[derive(Debug)]
@@ -78,9 +78,8 @@ pub(super) fn allowed(alpha: f64, total: u64) -> u64 {
 
 impl Negatives {
     /// Sorts false pairs by distance; each has the index of its pair of families.
-    pub(super) fn new(mut pairs: Vec<(f64, u32)>) -> Self {
-        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let (distances, pairs): (Vec<f64>, Vec<u32>) = pairs.into_iter().unzip();
+    pub(super) fn new(pairs: Vec<(f64, u32)>) -> Self {
+        let (distances, pairs): (Vec<f64>, Vec<u32>) = sort(pairs).into_iter().unzip();
         Self { blocks: blocks(&distances), distances, pairs }
     }
 
@@ -112,73 +111,100 @@ impl Negatives {
         alpha: f64,
         cuts: &mut [Cut],
     ) {
-        let mut scan = Scan {
-            negatives: self,
-            sides,
-            weights,
-            all: [0; LANES],
-            owner: vec![[0; LANES]; allowed.len() + 1],
-            other: vec![[0; LANES]; allowed.len() + 1],
-        };
+        let mut seen = Seen::new(allowed);
         let mut blocks = self.blocks.windows(2).map(|bounds| bounds[0]..bounds[1]).peekable();
         // No scope sees more than all pairs together: up to the least allowed, nothing need be compared.
         let least = allowed.iter().fold([NOT_ASKED; LANES], |least, most| {
             std::array::from_fn(|lane| least[lane].min(most[lane]))
         });
-        while let Some(block) = blocks.next_if(|block| !scan.would_exceed(block, &least)) {
-            scan.add(block);
+        let within_least = |seen: &Seen, block: &Range<usize>| {
+            let mut all = seen.all;
+            self.pairs[block.clone()]
+                .iter()
+                .for_each(|&p| add(&mut all, &weights.pairs[p as usize]));
+            !exceeds(&all, &least)
+        };
+        while let Some(block) = blocks.next_if(|block| within_least(&seen, block)) {
+            seen.add(&self.pairs[block], sides, weights);
         }
-        let mut allowed = allowed.to_vec();
-        let mut open = allowed.as_flattened().iter().filter(|&&most| most != NOT_ASKED).count();
-        let mut before: Vec<Lanes> = (0..allowed.len()).map(|scope| scan.within(scope)).collect();
-        let mut accepted: Vec<Lanes> = scan.owner[..allowed.len()].to_vec();
+        let asked = |scope: &usize| allowed[*scope].iter().any(|&most| most != NOT_ASKED);
+        let mut open: Vec<usize> = (0..allowed.len()).filter(asked).collect();
         for block in blocks {
-            if open == 0 {
+            if open.is_empty() {
                 return;
             }
-            scan.add(block.clone());
-            for (scope, most) in allowed.iter_mut().enumerate() {
-                let within = scan.within(scope);
-                if exceeds(&within, most) {
-                    let limits = *most;
-                    for lane in (0..LANES).filter(|&lane| within[lane] > limits[lane]) {
-                        let start = Run {
-                            position: block.start,
-                            below: before[scope][lane],
-                            weight: within[lane] - before[scope][lane],
-                            accepted: accepted[scope][lane],
-                        };
-                        let run = scan.crossing(block.clone(), scope, lane, start, limits[lane]);
-                        let target = alpha * f64::from(weights.totals[scope][lane]);
-                        let lambda = (target - f64::from(run.below)) / f64::from(run.weight);
-                        cuts[scope].position[lane] = narrow(run.position);
-                        cuts[scope].lambda[lane] = lambda.clamp(0.0, 1.0);
-                        cuts[scope].accepted[lane] = run.accepted;
-                        most[lane] = NOT_ASKED;
-                        open -= 1;
-                    }
+            let before = (block.len() > BLOCK).then(|| seen.clone());
+            seen.add(&self.pairs[block.clone()], sides, weights);
+            open.retain(|&scope| {
+                if !exceeds(&seen.all, &seen.limits[scope]) {
+                    return true;
                 }
-                before[scope] = within;
-                accepted[scope] = scan.owner[scope];
+                for lane in 0..LANES {
+                    if seen.all[lane] <= seen.limits[scope][lane] {
+                        continue;
+                    }
+                    let most = allowed[scope][lane];
+                    let end = seen.run(block.end, scope, lane, most);
+                    let run = match &before {
+                        Some(before) => before.run(block.start, scope, lane, most).up_to(end),
+                        None => {
+                            let weights = |pair: usize| (weights.pairs[pair][lane], sides[pair]);
+                            self.crossing(end, scope, most, weights)
+                        }
+                    };
+                    let target = alpha * f64::from(weights.totals[scope][lane]);
+                    let lambda = (target - f64::from(run.below)) / f64::from(run.weight);
+                    cuts[scope].position[lane] = narrow(run.position);
+                    cuts[scope].lambda[lane] = lambda.clamp(0.0, 1.0);
+                    cuts[scope].accepted[lane] = run.accepted;
+                    seen.limits[scope][lane] = NOT_ASKED;
+                }
+                seen.limits[scope].iter().any(|&limit| limit < NOT_ASKED)
+            });
+        }
+    }
+
+    /// The last run before `end` that has no more than `most` below it, in a scope of a replicate.
+    #[inline(never)]
+    fn crossing(
+        &self,
+        end: Run,
+        scope: usize,
+        most: i32,
+        weight_and_sides: impl Fn(usize) -> (i32, Sides),
+    ) -> Run {
+        let mut run = end;
+        for position in (0..end.position).rev() {
+            let (weight, sides) = weight_and_sides(self.pairs[position] as usize);
+            if sides.owner as usize == scope {
+                run.accepted -= weight;
+            } else if sides.other as usize != scope {
+                run.below -= weight;
+                run.weight += weight;
+            }
+            if position == 0 || self.distances[position - 1] != self.distances[position] {
+                if run.below <= most {
+                    return Run { position, ..run };
+                }
+                run.weight = 0;
             }
         }
+        run
     }
 }
 
-/// The pass over the sorted false pairs.
-struct Scan<'a> {
-    negatives: &'a Negatives,
-    sides: &'a [Sides],
-    weights: &'a Weights,
+/// What the pass over the sorted false pairs has seen.
+#[derive(Clone)]
+struct Seen {
     /// W.
     all: Lanes,
     /// O, by scope, and one beyond.
     owner: Vec<Lanes>,
-    /// S, by scope; the one beyond takes what `owner` has counted.
-    other: Vec<Lanes>,
+    /// What W may be, by scope, which is what is allowed plus O and S; the one beyond takes what counted already.
+    limits: Vec<Lanes>,
 }
 
-/// False pairs of one distance, as one scope of one replicate sees them.
+/// False pairs of one distance, as a scope of a replicate sees them.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     position: usize,
@@ -190,82 +216,41 @@ struct Run {
     accepted: i32,
 }
 
-impl Scan<'_> {
-    fn weights_of(&self, positions: Range<usize>) -> impl Iterator<Item = (&Lanes, Sides)> {
-        let pairs = self.negatives.pairs[positions].iter().map(|&pair| pair as usize);
-        pairs.map(|pair| (&self.weights.pairs[pair], self.sides[pair]))
-    }
-
-    fn add(&mut self, positions: Range<usize>) {
-        for &pair in &self.negatives.pairs[positions] {
-            let weights = &self.weights.pairs[pair as usize];
-            let sides = self.sides[pair as usize];
-            add(&mut self.all, weights);
-            add(&mut self.owner[sides.owner as usize], weights);
-            add(&mut self.other[sides.other as usize], weights);
-        }
-    }
-
-    fn would_exceed(&self, positions: &Range<usize>, most: &Lanes) -> bool {
-        let mut all = self.all;
-        self.weights_of(positions.clone()).for_each(|(weights, _)| add(&mut all, weights));
-        exceeds(&all, most)
-    }
-
-    /// Weight seen in a scope.
-    fn within(&self, scope: usize) -> Lanes {
-        let (owner, other) = (&self.owner[scope], &self.other[scope]);
-        std::array::from_fn(|lane| {
-            self.all[lane].wrapping_sub(owner[lane]).wrapping_sub(other[lane])
-        })
-    }
-
-    /// The run at which more than `most` is seen, in these positions, which are `block` as a whole.
-    fn crossing(
-        &self,
-        positions: Range<usize>,
-        scope: usize,
-        lane: usize,
-        block: Run,
-        most: i32,
-    ) -> Run {
-        let distances = &self.negatives.distances[..positions.end];
-        let mut run = Run { weight: 0, ..block };
-        while distances[run.position] < distances[positions.end - 1] {
-            let end = run_end(distances, run.position);
-            let mut accepted = 0;
-            for (weights, sides) in self.weights_of(run.position..end) {
-                match (sides.owner as usize == scope, sides.other as usize == scope) {
-                    (true, _) => accepted += weights[lane],
-                    (false, false) => run.weight += weights[lane],
-                    (false, true) => {}
-                }
-            }
-            if run.below + run.weight > most {
-                return run;
-            }
-            run = Run {
-                position: end,
-                below: run.below + run.weight,
-                weight: 0,
-                accepted: run.accepted + accepted,
-            };
-        }
-        // The last run, often the only one, has what is left of the block.
-        Run { weight: block.below + block.weight - run.below, ..run }
+impl Run {
+    /// The run from here to where another starts.
+    fn up_to(self, end: Self) -> Self {
+        Self { weight: end.below - self.below, ..self }
     }
 }
 
-/// Adds lane by lane; wrapping, for the weights' totals fit, and a check of each lane would cost more than the sum.
-fn add(to: &mut Lanes, weights: &Lanes) {
-    for (to, weight) in to.iter_mut().zip(weights) {
-        *to = to.wrapping_add(*weight);
+impl Seen {
+    fn new(allowed: &[Lanes]) -> Self {
+        let mut limits = allowed.to_vec();
+        limits.push([0; LANES]);
+        Self { all: [0; LANES], owner: vec![[0; LANES]; limits.len()], limits }
+    }
+
+    fn add(&mut self, pairs: &[u32], sides: &[Sides], weights: &Weights) {
+        for &pair in pairs {
+            let (weights, sides) = (&weights.pairs[pair as usize], sides[pair as usize]);
+            add(&mut self.all, weights);
+            add(&mut self.owner[sides.owner as usize], weights);
+            add(&mut self.limits[sides.owner as usize], weights);
+            add(&mut self.limits[sides.other as usize], weights);
+        }
+    }
+
+    /// An empty run at a position before which this was seen, of a scope that is allowed `most`.
+    fn run(&self, position: usize, scope: usize, lane: usize, most: i32) -> Run {
+        let below = self.all[lane] - (self.limits[scope][lane] - most);
+        Run { position, below, weight: 0, accepted: self.owner[scope][lane] }
     }
 }
 
 /// Whether any lane is above its limit; all are looked at, which takes a few instructions without a branch.
 fn exceeds(values: &Lanes, most: &Lanes) -> bool {
-    values.iter().zip(most).fold(false, |any, (value, most)| any | (value > most))
+    let over: Lanes = std::array::from_fn(|lane| -i32::from(values[lane] > most[lane]));
+    over.iter().fold(0, |any, over| any | over) != 0
 }
 
 fn run_end(distances: &[f64], start: usize) -> usize {
@@ -294,4 +279,28 @@ fn blocks(distances: &[f64]) -> Vec<usize> {
 
 fn narrow(position: usize) -> i32 {
     i32::try_from(position).expect("populations of 2^31 false pairs are refused")
+}
+
+/// Sorts by distance: numbers made of the leading bits of a distance and of its place, then what these leave open.
+///
+/// Sorting plain integers takes a fraction of the time.
+fn sort(pairs: Vec<(f64, u32)>) -> Vec<(f64, u32)> {
+    let places = (1_u64 << (u64::BITS - (pairs.len() as u64).leading_zeros())) - 1;
+    let key = |(place, &(distance, _)): (usize, &(f64, u32))| {
+        let bits = distance.to_bits();
+        // In the order of numbers: negative ones from their largest, below positive ones.
+        let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+        (ordered & !places) | place as u64
+    };
+    let mut keys: Vec<u64> = pairs.iter().enumerate().map(key).collect();
+    keys.sort_unstable();
+    #[expect(clippy::cast_possible_truncation, reason = "the place of a pair")]
+    let mut sorted: Vec<(f64, u32)> =
+        keys.iter().map(|key| pairs[(key & places) as usize]).collect();
+    let mut start = 0;
+    for alike in keys.chunk_by(|a, b| a & !places == b & !places) {
+        sorted[start..start + alike.len()].sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        start += alike.len();
+    }
+    sorted
 }

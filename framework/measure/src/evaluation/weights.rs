@@ -6,6 +6,9 @@ use crate::{Error, Result};
 /// Replicates weighed together: their counts fill a cache line.
 pub(super) const LANES: usize = 16;
 
+/// The largest count of weighted pairs: two of them can be added.
+pub(super) const MOST: i32 = i32::MAX / 2;
+
 /// A count for each replicate; signed, since that is what every processor compares in lanes.
 pub(super) type Lanes = [i32; LANES];
 
@@ -39,7 +42,7 @@ impl Weights {
     /// Weighs the pairs by the weights of families as they are now.
     ///
     /// # Errors
-    /// When there are more than 2^31 weighted pairs, over all draws together for true ones.
+    /// When there are more than 2^30 weighted pairs, over all draws together for true ones.
     pub(super) fn weigh(&mut self, population: &Population) -> Result<()> {
         self.touching.fill([0; LANES]);
         let mut all = [0; LANES];
@@ -49,9 +52,9 @@ impl Weights {
             let count = u64::from(pair.count);
             let pairs: [u64; LANES] =
                 weights.map(|w| u64::from(w.cast_unsigned()).wrapping_mul(count));
-            add(&mut all, &pairs);
-            add(&mut self.touching[pair.sides.owner as usize], &pairs);
-            add(&mut self.touching[pair.sides.other as usize], &pairs);
+            add_wide(&mut all, &pairs);
+            add_wide(&mut self.touching[pair.sides.owner as usize], &pairs);
+            add_wide(&mut self.touching[pair.sides.other as usize], &pairs);
         }
         for (total, touching) in self.totals.iter_mut().zip(&self.touching) {
             let within: [u64; LANES] = std::array::from_fn(|lane| all[lane] - touching[lane]);
@@ -61,7 +64,10 @@ impl Weights {
             let mut sum = [0; LANES];
             for (&count, weights) in leaf.by_family.iter().zip(&self.families) {
                 let count = u64::from(count);
-                add(&mut sum, &weights.map(|w| u64::from(w.cast_unsigned()).wrapping_mul(count)));
+                add_wide(
+                    &mut sum,
+                    &weights.map(|w| u64::from(w.cast_unsigned()).wrapping_mul(count)),
+                );
             }
             *positives = counted(sum, population.draws.len())?;
         }
@@ -69,18 +75,21 @@ impl Weights {
     }
 }
 
-/// Adds lane by lane; wrapping, for a check of each lane would cost more than the sum.
-fn add(to: &mut [u64; LANES], more: &[u64; LANES]) {
-    for (to, more) in to.iter_mut().zip(more) {
-        *to = to.wrapping_add(*more);
-    }
+/// Adds lane by lane, as one value, which compilers turn into lanes; wrapping, for the totals are known to fit.
+pub(super) fn add(to: &mut Lanes, weights: &Lanes) {
+    *to = std::array::from_fn(|lane| to[lane].wrapping_add(weights[lane]));
+}
+
+/// The same for larger counts.
+fn add_wide(to: &mut [u64; LANES], more: &[u64; LANES]) {
+    *to = std::array::from_fn(|lane| to[lane].wrapping_add(more[lane]));
 }
 
 /// Counts that, `times` over, can be added up in lanes.
 fn counted(counts: [u64; LANES], times: usize) -> Result<Lanes> {
     let mut lanes = [0; LANES];
     for (lane, count) in lanes.iter_mut().zip(counts) {
-        let few = |&lane: &i32| usize::try_from(lane).is_ok_and(|n| n <= i32::MAX as usize / times);
+        let few = |&lane: &i32| usize::try_from(lane).is_ok_and(|n| n <= MOST as usize / times);
         *lane = i32::try_from(count)
             .ok()
             .filter(few)
