@@ -3,11 +3,13 @@
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::{
+    accept::Accepted,
+    lanes::{LANES, Lanes},
     population::Population,
-    protocol::{Accepted, Test},
+    protocol::Test,
     rows::Row,
     threshold::{Cut, NOT_ASKED},
-    weights::{LANES, Lanes, Weights},
+    weights::Weights,
 };
 use crate::{Result, Stream};
 
@@ -95,10 +97,9 @@ pub(super) fn replicate(
 fn draw_weights(present: &[usize], weights: &mut [Lanes], stream: &mut Stream) {
     weights.fill([0; LANES]);
     let count = u32::try_from(present.len()).expect("families were counted in u32 pairs");
-    for lane in 0..LANES {
-        for _ in present {
-            weights[present[stream.below(count) as usize]][lane] += 1;
-        }
+    // One lane after the other, as one replicate after the other would be drawn.
+    for drawn in 0..LANES * present.len() {
+        weights[present[stream.below(count) as usize]][drawn / present.len()] += 1;
     }
 }
 

@@ -23,9 +23,11 @@
 //! with expanded percentiles (Hesterberg 2015, *What teachers should know about the bootstrap*): a true pair of
 //! family `a` has weight `w_a`, a false pair between `a` and `c` has `w_a w_c`, and the threshold is found anew.
 
+mod accept;
 mod bootstrap;
 mod curve;
 mod evaluate;
+mod lanes;
 mod observe;
 mod population;
 mod protocol;

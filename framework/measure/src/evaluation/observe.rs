@@ -1,10 +1,12 @@
 //! Rates as they are, before any doubt about them.
 
 use super::{
+    accept::Accepted,
+    lanes::LANES,
     population::Population,
-    protocol::{Accepted, Test},
+    protocol::Test,
     threshold::{Cut, NOT_ASKED},
-    weights::{LANES, Weights},
+    weights::Weights,
 };
 use crate::Result;
 

@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use super::{
+    accept::{Accepted, Decided, Owner},
+    lanes::{LANES, Lanes},
     population::Population,
     threshold::{Cut, NOT_ASKED, Place, allowed},
-    weights::{LANES, Lanes, Weights, add},
+    weights::Weights,
 };
 use crate::{Error, Result, suite::Protocol};
 
@@ -23,21 +25,6 @@ pub(super) struct Test<'a> {
     nominal: Option<Nominal>,
 }
 
-/// Who decides about a true pair.
-#[derive(Debug, Clone, Copy)]
-struct Owner {
-    family: usize,
-    /// Where the cut is found.
-    scope: usize,
-}
-
-/// Nearest and farthest position of a cut among its replicates: most true pairs lie on one side of both.
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    nearest: i32,
-    farthest: i32,
-}
-
 /// A threshold that is stated, and what lies below it.
 #[derive(Debug)]
 struct Nominal {
@@ -46,15 +33,6 @@ struct Nominal {
     places: Vec<Vec<Place>>,
     /// False pairs accepted, over all draws, by pair of families.
     accepted: Vec<u32>,
-}
-
-/// Weighted counts of accepted true pairs, by leaf.
-#[derive(Debug)]
-pub(super) struct Accepted {
-    /// By the strict test.
-    pub(super) strict: Vec<[f64; LANES]>,
-    /// By the test at exactly the target.
-    pub(super) randomised: Vec<[f64; LANES]>,
 }
 
 impl<'a> Test<'a> {
@@ -147,51 +125,14 @@ impl<'a> Test<'a> {
         weights: &Weights,
         accepted: &mut Accepted,
     ) {
-        let count = i32::try_from(draws.len()).unwrap_or(i32::MAX);
-        let decided: Vec<(&[Place], &[Cut])> = draws
+        let decided: Vec<Decided<'_>> = draws
             .zip(cuts.chunks(self.population.scopes()))
             .map(|(draw, cuts)| match &self.nominal {
-                Some(nominal) => (nominal.places[draw].as_slice(), [Nominal::CUT].as_slice()),
-                None => (self.population.draws[draw].places.as_slice(), cuts),
+                Some(nominal) => Decided::new(&nominal.places[draw], &[Nominal::CUT]),
+                None => Decided::new(&self.population.draws[draw].places, cuts),
             })
             .collect();
-        let bounds: Vec<Vec<Bounds>> =
-            decided.iter().map(|(_, cuts)| cuts.iter().map(Bounds::of).collect()).collect();
-        for (leaf, positives) in self.population.leaf_ranges().enumerate() {
-            let owners = &self.owners[positives.clone()];
-            let (mut missed, mut tied) = ([0; LANES], [0; LANES]);
-            for ((places, cuts), bounds) in decided.iter().zip(&bounds) {
-                for (place, owner) in places[positives.clone()].iter().zip(owners) {
-                    let Bounds { nearest, farthest } = bounds[owner.scope];
-                    if place.within <= nearest {
-                        continue;
-                    }
-                    let weights = &weights.families[owner.family];
-                    if place.nearer > farthest {
-                        add(&mut missed, weights);
-                    } else {
-                        add_missed(*place, &cuts[owner.scope], weights, &mut missed, &mut tied);
-                    }
-                }
-            }
-            let all = weights.positives[leaf].map(|all| all.wrapping_mul(count));
-            accepted.strict[leaf] =
-                std::array::from_fn(|lane| f64::from(all[lane].wrapping_sub(missed[lane])));
-            accepted.randomised[leaf] = accepted.strict[leaf];
-            if tied != [0; LANES] {
-                accepted.randomised[leaf] = [0.0; LANES];
-                for ((places, cuts), bounds) in decided.iter().zip(&bounds) {
-                    for (place, owner) in places[positives.clone()].iter().zip(owners) {
-                        if place.nearer > bounds[owner.scope].farthest {
-                            continue;
-                        }
-                        let weights = &weights.families[owner.family];
-                        let sum = &mut accepted.randomised[leaf];
-                        add_randomised(*place, &cuts[owner.scope], weights, sum);
-                    }
-                }
-            }
-        }
+        accepted.count(&decided, &self.owners, self.population, weights);
     }
 
     /// Weight of the false pairs accepted over all draws; none for a pooled threshold, which they define.
@@ -250,42 +191,4 @@ impl Nominal {
         }
         Self { threshold, places: places.collect(), accepted }
     }
-}
-
-impl Accepted {
-    /// Room for the counts of each leaf.
-    pub(super) fn new(population: &Population) -> Self {
-        let zeros = vec![[0.0; LANES]; population.leaves.len()];
-        Self { strict: zeros.clone(), randomised: zeros }
-    }
-}
-
-impl Bounds {
-    fn of(cut: &Cut) -> Self {
-        let found = cut.position.iter().copied().filter(|&position| position >= 0);
-        let bounds = Self { nearest: i32::MAX, farthest: -1 };
-        found.fold(bounds, |bounds, position| Self {
-            nearest: bounds.nearest.min(position),
-            farthest: bounds.farthest.max(position),
-        })
-    }
-}
-
-/// Adds a true pair where it is not accepted, and notes where it equals the threshold.
-fn add_missed(place: Place, cut: &Cut, weights: &Lanes, missed: &mut Lanes, tied: &mut Lanes) {
-    // Masks rather than branches, and whole arrays at once: several lanes an instruction.
-    let beyond: Lanes = cut.position.map(|position| -i32::from(position < place.within));
-    let at: Lanes = cut.position.map(|position| -i32::from(position == place.nearer));
-    *missed = std::array::from_fn(|lane| missed[lane].wrapping_add(weights[lane] & beyond[lane]));
-    *tied = std::array::from_fn(|lane| tied[lane] | (at[lane] & beyond[lane]));
-}
-
-/// Adds what the test at exactly the target accepts of a true pair.
-fn add_randomised(place: Place, cut: &Cut, weights: &Lanes, sum: &mut [f64; LANES]) {
-    let share: [f64; LANES] = std::array::from_fn(|lane| {
-        let position = cut.position[lane];
-        let as_near = if position == place.nearer { cut.lambda[lane] } else { 0.0 };
-        if position >= place.within { 1.0 } else { as_near }
-    });
-    *sum = std::array::from_fn(|lane| sum[lane] + f64::from(weights[lane]) * share[lane]);
 }

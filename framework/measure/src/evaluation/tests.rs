@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::{
     Warning,
     bootstrap::{interval, quantile, tail},
+    threshold::Negatives,
     *,
 };
 use crate::{Error, Stream, suite::Protocol};
@@ -191,6 +192,29 @@ fn cases_that_cannot_be_judged_are_refused() {
     let broken = vec![0.0, f64::NAN, 1.0, 0.0];
     assert!(matches!(case(&[true; 4], broken.clone()), Err(Error::NanDistance)));
     assert!(case(&[true, false, true, true], broken).is_ok());
+}
+
+#[test]
+fn false_pairs_are_sorted_as_by_comparison() {
+    let mut stream = Stream::named(1, ["sorted"]);
+    // Many that differ in their last bits only, some negative, some infinite, some equal.
+    let distances: Vec<f64> = (0..3000)
+        .map(|_| match stream.below(4) {
+            0 => f64::from_bits(0.5_f64.to_bits() + u64::from(stream.below(100))),
+            1 => f64::from(stream.below(5)) - 2.5,
+            2 => [INF, -INF, 0.0, -1e-310][stream.below(4) as usize],
+            _ => stream.uniform(),
+        })
+        .collect();
+    for count in [0, 1, 2, 1024, 3000] {
+        let pairs = distances[..count].iter().copied().zip(0..).collect();
+        let negatives = Negatives::new(pairs);
+        let mut expected = distances[..count].to_vec();
+        expected.sort_by(f64::total_cmp);
+        assert_eq!(negatives.distances(), expected);
+        let back: Vec<f64> = negatives.pairs().iter().map(|&p| distances[p as usize]).collect();
+        assert_eq!(back, expected);
+    }
 }
 
 #[test]

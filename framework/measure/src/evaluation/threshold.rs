@@ -12,7 +12,10 @@
 
 use std::ops::Range;
 
-use super::weights::{LANES, Lanes, MOST, Weights, add};
+use super::{
+    lanes::{LANES, Lanes, MOST, add, exceeds},
+    weights::Weights,
+};
 
 /// Pairs between comparisons: fewer compare more often, more go through more pairs one by one.
 const BLOCK: usize = 16;
@@ -100,6 +103,11 @@ impl Negatives {
         Place { nearer: narrow(nearer), within: narrow(nearer + as_near) }
     }
 
+    /// Whether a distance differs from the one before.
+    fn starts_run(&self, position: usize) -> bool {
+        position == 0 || self.distances[position - 1] != self.distances[position]
+    }
+
     /// Cuts every scope where its weight first exceeds what is allowed; [`NOT_ASKED`] leaves a cut as it is.
     ///
     /// `sides` are those of the pairs of families. What is allowed is less than the scope's total weight.
@@ -111,96 +119,28 @@ impl Negatives {
         alpha: f64,
         cuts: &mut [Cut],
     ) {
-        let mut seen = Seen::new(allowed);
-        let mut blocks = self.blocks.windows(2).map(|bounds| bounds[0]..bounds[1]).peekable();
-        // No scope sees more than all pairs together: up to the least allowed, nothing need be compared.
-        let least = allowed.iter().fold([NOT_ASKED; LANES], |least, most| {
-            std::array::from_fn(|lane| least[lane].min(most[lane]))
-        });
-        let within_least = |seen: &Seen, block: &Range<usize>| {
-            let mut all = seen.all;
-            self.pairs[block.clone()]
-                .iter()
-                .for_each(|&p| add(&mut all, &weights.pairs[p as usize]));
-            !exceeds(&all, &least)
-        };
-        while let Some(block) = blocks.next_if(|block| within_least(&seen, block)) {
-            seen.add(&self.pairs[block], sides, weights);
-        }
-        let asked = |scope: &usize| allowed[*scope].iter().any(|&most| most != NOT_ASKED);
-        let mut open: Vec<usize> = (0..allowed.len()).filter(asked).collect();
-        for block in blocks {
-            if open.is_empty() {
-                return;
-            }
-            let before = (block.len() > BLOCK).then(|| seen.clone());
-            seen.add(&self.pairs[block.clone()], sides, weights);
-            open.retain(|&scope| {
-                if !exceeds(&seen.all, &seen.limits[scope]) {
-                    return true;
-                }
-                for lane in 0..LANES {
-                    if seen.all[lane] <= seen.limits[scope][lane] {
-                        continue;
-                    }
-                    let most = allowed[scope][lane];
-                    let end = seen.run(block.end, scope, lane, most);
-                    let run = match &before {
-                        Some(before) => before.run(block.start, scope, lane, most).up_to(end),
-                        None => {
-                            let weights = |pair: usize| (weights.pairs[pair][lane], sides[pair]);
-                            self.crossing(end, scope, most, weights)
-                        }
-                    };
-                    let target = alpha * f64::from(weights.totals[scope][lane]);
-                    let lambda = (target - f64::from(run.below)) / f64::from(run.weight);
-                    cuts[scope].position[lane] = narrow(run.position);
-                    cuts[scope].lambda[lane] = lambda.clamp(0.0, 1.0);
-                    cuts[scope].accepted[lane] = run.accepted;
-                    seen.limits[scope][lane] = NOT_ASKED;
-                }
-                seen.limits[scope].iter().any(|&limit| limit < NOT_ASKED)
-            });
-        }
-    }
-
-    /// The last run before `end` that has no more than `most` below it, in a scope of a replicate.
-    #[inline(never)]
-    fn crossing(
-        &self,
-        end: Run,
-        scope: usize,
-        most: i32,
-        weight_and_sides: impl Fn(usize) -> (i32, Sides),
-    ) -> Run {
-        let mut run = end;
-        for position in (0..end.position).rev() {
-            let (weight, sides) = weight_and_sides(self.pairs[position] as usize);
-            if sides.owner as usize == scope {
-                run.accepted -= weight;
-            } else if sides.other as usize != scope {
-                run.below -= weight;
-                run.weight += weight;
-            }
-            if position == 0 || self.distances[position - 1] != self.distances[position] {
-                if run.below <= most {
-                    return Run { position, ..run };
-                }
-                run.weight = 0;
-            }
-        }
-        run
+        Scan::new(self, sides, weights, allowed, alpha).cut(cuts);
     }
 }
 
-/// What the pass over the sorted false pairs has seen.
+/// A pass over the sorted false pairs.
+struct Scan<'a> {
+    negatives: &'a Negatives,
+    sides: &'a [Sides],
+    weights: &'a Weights,
+    allowed: &'a [Lanes],
+    alpha: f64,
+    seen: Seen,
+}
+
+/// What a pass has seen.
 #[derive(Clone)]
 struct Seen {
     /// W.
     all: Lanes,
     /// O, by scope, and one beyond.
     owner: Vec<Lanes>,
-    /// What W may be, by scope, which is what is allowed plus O and S; the one beyond takes what counted already.
+    /// What W - O may be, by scope, which is what is allowed plus S; the one beyond takes what O has counted.
     limits: Vec<Lanes>,
 }
 
@@ -216,41 +156,139 @@ struct Run {
     accepted: i32,
 }
 
-impl Run {
-    /// The run from here to where another starts.
-    fn up_to(self, end: Self) -> Self {
-        Self { weight: end.below - self.below, ..self }
+impl<'a> Scan<'a> {
+    fn new(
+        negatives: &'a Negatives,
+        sides: &'a [Sides],
+        weights: &'a Weights,
+        allowed: &'a [Lanes],
+        alpha: f64,
+    ) -> Self {
+        let mut limits = allowed.to_vec();
+        limits.push([0; LANES]);
+        let seen = Seen { all: [0; LANES], owner: vec![[0; LANES]; limits.len()], limits };
+        Self { negatives, sides, weights, allowed, alpha, seen }
+    }
+
+    fn cut(mut self, cuts: &mut [Cut]) {
+        // No scope sees more than all pairs together: up to the least allowed, nothing need be compared.
+        let least = self.allowed.iter().fold([NOT_ASKED; LANES], |least, most| {
+            std::array::from_fn(|lane| least[lane].min(most[lane]))
+        });
+        let is_asked = |scope: &usize| self.allowed[*scope] != [NOT_ASKED; LANES];
+        let mut open: Vec<usize> = (0..self.allowed.len()).filter(is_asked).collect();
+        let mut comparing = false;
+        for bounds in self.negatives.blocks.windows(2) {
+            let block = bounds[0]..bounds[1];
+            comparing = comparing || exceeds(&self.all_with(block.clone()), &least);
+            if !comparing {
+                self.see(block);
+                continue;
+            }
+            if open.is_empty() {
+                return;
+            }
+            // A block with more pairs is a single run.
+            let before = (block.len() > BLOCK).then(|| self.seen.clone());
+            self.see(block.clone());
+            let mut next = 0;
+            while let Some(&scope) = open.get(next) {
+                let exceeded = exceeds(&self.seen.of_others(scope), &self.seen.limits[scope]);
+                match exceeded
+                    && self.cut_where_exceeded(scope, &block, before.as_ref(), &mut cuts[scope])
+                {
+                    true => drop(open.swap_remove(next)),
+                    false => next += 1,
+                }
+            }
+        }
+    }
+
+    /// W after these positions.
+    fn all_with(&self, positions: Range<usize>) -> Lanes {
+        let mut all = self.seen.all;
+        for &pair in &self.negatives.pairs[positions] {
+            add(&mut all, &self.weights.pairs[pair as usize]);
+        }
+        all
+    }
+
+    fn see(&mut self, positions: Range<usize>) {
+        let seen = &mut self.seen;
+        for &pair in &self.negatives.pairs[positions] {
+            let (weights, sides) = (&self.weights.pairs[pair as usize], self.sides[pair as usize]);
+            add(&mut seen.all, weights);
+            add(&mut seen.owner[sides.owner as usize], weights);
+            add(&mut seen.limits[sides.other as usize], weights);
+        }
+    }
+
+    /// Cuts a scope in the lanes that exceed their limit since this block, and closes them; whether all are closed.
+    fn cut_where_exceeded(
+        &mut self,
+        scope: usize,
+        block: &Range<usize>,
+        before: Option<&Seen>,
+        cut: &mut Cut,
+    ) -> bool {
+        let seen = self.seen.of_others(scope);
+        let limits = self.seen.limits[scope];
+        for lane in (0..LANES).filter(|&lane| seen[lane] > limits[lane]) {
+            let most = self.allowed[scope][lane];
+            let end = self.seen.run(block.end, scope, lane, most);
+            let run = match before {
+                Some(before) => {
+                    let start = before.run(block.start, scope, lane, most);
+                    Run { weight: end.below - start.below, ..start }
+                }
+                None => self.crossing(end, scope, lane, most),
+            };
+            let target = self.alpha * f64::from(self.weights.totals[scope][lane]);
+            let lambda = (target - f64::from(run.below)) / f64::from(run.weight);
+            cut.position[lane] = narrow(run.position);
+            cut.lambda[lane] = lambda.clamp(0.0, 1.0);
+            cut.accepted[lane] = run.accepted;
+            self.seen.limits[scope][lane] = NOT_ASKED;
+        }
+        // Closed limits only rise, and open ones are below what the total weight can be.
+        self.seen.limits[scope].iter().all(|&limit| limit >= NOT_ASKED)
+    }
+
+    /// The last run before `end` that has no more than `most` below it.
+    fn crossing(&self, end: Run, scope: usize, lane: usize, most: i32) -> Run {
+        let mut run = end;
+        for position in (0..end.position).rev() {
+            let pair = self.negatives.pairs[position] as usize;
+            let (weight, sides) = (self.weights.pairs[pair][lane], self.sides[pair]);
+            if sides.owner as usize == scope {
+                run.accepted -= weight;
+            } else if sides.other as usize != scope {
+                run.below -= weight;
+                run.weight += weight;
+            }
+            if self.negatives.starts_run(position) {
+                if run.below <= most {
+                    return Run { position, ..run };
+                }
+                run.weight = 0;
+            }
+        }
+        run
     }
 }
 
 impl Seen {
-    fn new(allowed: &[Lanes]) -> Self {
-        let mut limits = allowed.to_vec();
-        limits.push([0; LANES]);
-        Self { all: [0; LANES], owner: vec![[0; LANES]; limits.len()], limits }
-    }
-
-    fn add(&mut self, pairs: &[u32], sides: &[Sides], weights: &Weights) {
-        for &pair in pairs {
-            let (weights, sides) = (&weights.pairs[pair as usize], sides[pair as usize]);
-            add(&mut self.all, weights);
-            add(&mut self.owner[sides.owner as usize], weights);
-            add(&mut self.limits[sides.owner as usize], weights);
-            add(&mut self.limits[sides.other as usize], weights);
-        }
+    /// W - O.
+    #[inline(always)]
+    fn of_others(&self, scope: usize) -> Lanes {
+        std::array::from_fn(|lane| self.all[lane].wrapping_sub(self.owner[scope][lane]))
     }
 
     /// An empty run at a position before which this was seen, of a scope that is allowed `most`.
     fn run(&self, position: usize, scope: usize, lane: usize, most: i32) -> Run {
-        let below = self.all[lane] - (self.limits[scope][lane] - most);
+        let below = self.all[lane] - self.owner[scope][lane] - (self.limits[scope][lane] - most);
         Run { position, below, weight: 0, accepted: self.owner[scope][lane] }
     }
-}
-
-/// Whether any lane is above its limit; all are looked at, which takes a few instructions without a branch.
-fn exceeds(values: &Lanes, most: &Lanes) -> bool {
-    let over: Lanes = std::array::from_fn(|lane| -i32::from(values[lane] > most[lane]));
-    over.iter().fold(0, |any, over| any | over) != 0
 }
 
 fn run_end(distances: &[f64], start: usize) -> usize {

@@ -1,22 +1,18 @@
 //! Weights of families for several replicates at once, one in each lane, so that one pass serves them all.
 
-use super::population::Population;
+use super::{
+    lanes::{LANES, Lanes, MOST},
+    population::Population,
+};
 use crate::{Error, Result};
-
-/// Replicates weighed together: their counts fill a cache line.
-pub(super) const LANES: usize = 16;
-
-/// The largest count of weighted pairs: two of them can be added.
-pub(super) const MOST: i32 = i32::MAX / 2;
-
-/// A count for each replicate; signed, since that is what every processor compares in lanes.
-pub(super) type Lanes = [i32; LANES];
 
 /// What the weights of families make of the pairs.
 #[derive(Debug)]
 pub(super) struct Weights {
     /// Of each family.
     pub(super) families: Vec<Lanes>,
+    /// The same as floating-point numbers.
+    pub(super) real: Vec<[f64; LANES]>,
     /// Of a false pair, by pair of families: the product of the two.
     pub(super) pairs: Vec<Lanes>,
     /// Of all false pairs of a scope.
@@ -32,6 +28,7 @@ impl Weights {
     pub(super) fn new(population: &Population) -> Self {
         Self {
             families: vec![[0; LANES]; population.families],
+            real: vec![[0.0; LANES]; population.families],
             pairs: vec![[0; LANES]; population.pairs.len()],
             totals: vec![[0; LANES]; population.scopes()],
             positives: vec![[0; LANES]; population.leaves.len()],
@@ -44,6 +41,7 @@ impl Weights {
     /// # Errors
     /// When there are more than 2^30 weighted pairs, over all draws together for true ones.
     pub(super) fn weigh(&mut self, population: &Population) -> Result<()> {
+        self.real.iter_mut().zip(&self.families).for_each(|(to, w)| *to = w.map(f64::from));
         self.touching.fill([0; LANES]);
         let mut all = [0; LANES];
         for (pair, weights) in population.pairs.iter().zip(&mut self.pairs) {
@@ -75,12 +73,7 @@ impl Weights {
     }
 }
 
-/// Adds lane by lane, as one value, which compilers turn into lanes; wrapping, for the totals are known to fit.
-pub(super) fn add(to: &mut Lanes, weights: &Lanes) {
-    *to = std::array::from_fn(|lane| to[lane].wrapping_add(weights[lane]));
-}
-
-/// The same for larger counts.
+/// Adds lane by lane; wrapping, for larger sums are refused afterwards, long before they could wrap.
 fn add_wide(to: &mut [u64; LANES], more: &[u64; LANES]) {
     *to = std::array::from_fn(|lane| to[lane].wrapping_add(more[lane]));
 }
@@ -96,4 +89,18 @@ fn counted(counts: [u64; LANES], times: usize) -> Result<Lanes> {
             .ok_or(Error::Empty("there are too many pairs to count their weights"))?;
     }
     Ok(lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_could_overflow_when_added_up_are_refused() {
+        let most = u64::from(MOST.cast_unsigned());
+        assert_eq!(counted([most; LANES], 1).unwrap(), [MOST; LANES]);
+        assert!(counted([most + 1; LANES], 1).is_err());
+        assert!(counted([most / 2 + 1; LANES], 2).is_err());
+        assert!(counted([u64::MAX; LANES], 1).is_err());
+    }
 }

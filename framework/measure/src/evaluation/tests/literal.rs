@@ -284,6 +284,7 @@ fn interval(mut replicates: Vec<f64>, families: usize) -> Option<[f64; 2]> {
         return None;
     }
     replicates.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, reason = "positions within the replicates")]
     let quantile = |share: f64| {
         let place = share * (replicates.len() - 1) as f64;
         let (below, above) = (place.floor() as usize, place.ceil() as usize);
