@@ -15,9 +15,10 @@ pub(super) fn add(to: &mut Lanes, weights: &Lanes) {
     *to = std::array::from_fn(|lane| to[lane].wrapping_add(weights[lane]));
 }
 
-/// Whether any lane is above its limit; all are looked at, which takes a few instructions without a branch.
+/// The lanes above their limit, as bits; all are looked at, which takes a few instructions without a branch.
 #[inline(always)]
-pub(super) fn exceeds(values: &Lanes, most: &Lanes) -> bool {
-    let over: Lanes = std::array::from_fn(|lane| -i32::from(values[lane] > most[lane]));
-    over.iter().fold(0, |any, over| any | over) != 0
+pub(super) fn above(values: &Lanes, limits: &Lanes) -> u32 {
+    let bits: Lanes =
+        std::array::from_fn(|lane| -i32::from(values[lane] > limits[lane]) & (1 << lane));
+    bits.iter().fold(0, |all, bit| all | bit).cast_unsigned()
 }

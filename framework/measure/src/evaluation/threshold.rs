@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use super::{
-    lanes::{LANES, Lanes, MOST, add, exceeds},
+    lanes::{LANES, Lanes, MOST, above, add},
     weights::Weights,
 };
 
@@ -175,12 +175,14 @@ impl<'a> Scan<'a> {
         let least = self.allowed.iter().fold([NOT_ASKED; LANES], |least, most| {
             std::array::from_fn(|lane| least[lane].min(most[lane]))
         });
-        let is_asked = |scope: &usize| self.allowed[*scope] != [NOT_ASKED; LANES];
-        let mut open: Vec<usize> = (0..self.allowed.len()).filter(is_asked).collect();
+        // Scopes with the lanes that are yet to be cut.
+        let lanes = |most: &Lanes| above(&[NOT_ASKED; LANES], most);
+        let mut open: Vec<(usize, u32)> = self.allowed.iter().map(lanes).enumerate().collect();
+        open.retain(|&(_, lanes)| lanes != 0);
         let mut comparing = false;
         for bounds in self.negatives.blocks.windows(2) {
             let block = bounds[0]..bounds[1];
-            comparing = comparing || exceeds(&self.all_with(block.clone()), &least);
+            comparing = comparing || above(&self.all_with(block.clone()), &least) != 0;
             if !comparing {
                 self.see(block);
                 continue;
@@ -192,11 +194,14 @@ impl<'a> Scan<'a> {
             let before = (block.len() > BLOCK).then(|| self.seen.clone());
             self.see(block.clone());
             let mut next = 0;
-            while let Some(&scope) = open.get(next) {
-                let exceeded = exceeds(&self.seen.of_others(scope), &self.seen.limits[scope]);
-                match exceeded
-                    && self.cut_where_exceeded(scope, &block, before.as_ref(), &mut cuts[scope])
-                {
+            while let Some((scope, lanes)) = open.get_mut(next) {
+                let crossed = above(&self.seen.of_others(*scope), &self.seen.limits[*scope]);
+                if crossed != 0 {
+                    let cut = &mut cuts[*scope];
+                    self.cut_lanes(*scope, crossed, &block, before.as_ref(), cut);
+                    *lanes &= !crossed;
+                }
+                match *lanes == 0 {
                     true => drop(open.swap_remove(next)),
                     false => next += 1,
                 }
@@ -223,17 +228,18 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Cuts a scope in the lanes that exceed their limit since this block, and closes them; whether all are closed.
-    fn cut_where_exceeded(
+    /// Cuts a scope in the lanes that exceed their limit since this block, and closes them.
+    fn cut_lanes(
         &mut self,
         scope: usize,
+        mut lanes: u32,
         block: &Range<usize>,
         before: Option<&Seen>,
         cut: &mut Cut,
-    ) -> bool {
-        let seen = self.seen.of_others(scope);
-        let limits = self.seen.limits[scope];
-        for lane in (0..LANES).filter(|&lane| seen[lane] > limits[lane]) {
+    ) {
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros() as usize;
+            lanes &= lanes - 1;
             let most = self.allowed[scope][lane];
             let end = self.seen.run(block.end, scope, lane, most);
             let run = match before {
@@ -250,8 +256,6 @@ impl<'a> Scan<'a> {
             cut.accepted[lane] = run.accepted;
             self.seen.limits[scope][lane] = NOT_ASKED;
         }
-        // Closed limits only rise, and open ones are below what the total weight can be.
-        self.seen.limits[scope].iter().all(|&limit| limit >= NOT_ASKED)
     }
 
     /// The last run before `end` that has no more than `most` below it.
