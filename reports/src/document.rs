@@ -6,7 +6,7 @@ use bertillon_measure::results::{Failure, FingerprintResult, ModelRow, Results};
 
 use crate::{
     published,
-    table::{self, FEW, FEW_MARK, REHEARSED_MARK, Table},
+    table::{self, FEW, FEW_MARK, NOMINAL, REHEARSED_MARK, Table},
     tasks,
     text::{count, figure, plural, target},
 };
@@ -60,8 +60,9 @@ impl Document {
 
 /// Every table that has rows.
 fn tables(results: &Results) -> Vec<Table> {
-    let detection = [table::overall, table::by_variation, table::strict];
-    let mut tables: Vec<Table> = detection.iter().map(|table| table(results)).collect();
+    let mut tables = vec![table::overall(results)];
+    tables.extend(table::both_protocols(results));
+    tables.extend([table::by_variation(results), table::strict(results)]);
     tables.extend(tasks::identification(results));
     tables.extend(tasks::sequential(results));
     tables.extend(published::published(results));
@@ -182,15 +183,19 @@ fn kind(model: &ModelRow) -> String {
 
 fn legend(results: &Results) -> [String; 2] {
     let fpr = target(results.evaluation.false_positive_rate);
+    let test = match results.evaluation.protocol == NOMINAL {
+        true => format!("accepts p-values up to {fpr}"),
+        false => format!("accepts exactly {fpr} of the negatives (ties at random)"),
+    };
     [
         format!(
-            "best of its column (by kind: of its row). Rates in % of the test that accepts exactly {fpr} of the \
-             negatives (ties at random): mean ± standard deviation over draws [95 % interval over families]."
+            "best of its column (by kind: of its row). Rates in % of the test that {test}: mean ± standard deviation \
+             over draws [95 % interval over families]."
         ),
         format!(
-            "Strict: ties refused, so the false-positive rate reached may be lower. Forwards, gradients: what one \
-             enrolment costs beyond the pool's answers. {FEW_MARK} fewer than {FEW} positives. {REHEARSED_MARK} \
-             rehearsed by the owner."
+            "Pooled: one threshold from all negatives. Leave-one-family-out: an owner's threshold comes from other \
+             families, so its false-positive rate (FPR) is measured, not set. Strict: ties refused, so the FPR reached may be lower. Forwards, gradients: what one enrolment costs beyond the pool's answers. \
+             {FEW_MARK} fewer than {FEW} positives. {REHEARSED_MARK} rehearsed by the owner."
         ),
     ]
 }
