@@ -31,4 +31,7 @@ pub enum Error {
     /// A distance is NaN, which can be neither accepted nor refused.
     #[error("a distance is NaN; what can't be told must be +inf")]
     NanDistance,
+    /// A nominal threshold is asked of distances that are no p-values.
+    #[error("a nominal threshold needs p-values in [0, 1] (or +inf) for distances, and one is {0}")]
+    NotPValue(f64),
 }

@@ -34,7 +34,7 @@ pub struct Results {
 pub struct Evaluation {
     /// `detection`.
     pub task: String,
-    /// `pooled` or `leave-one-family-out`.
+    /// `pooled`, `leave-one-family-out` or `nominal`.
     pub protocol: String,
     /// `all` or `strangers`.
     pub negatives: String,
@@ -155,6 +155,8 @@ pub struct BudgetResult {
     pub tpr_without_vanillas: Option<Rate>,
     /// False-positive rate.
     pub fpr: Fpr,
+    /// The same by the protocol that stands beside the suite's; none where no family can be left out.
+    pub companion: Option<Companion>,
     /// Draw by draw.
     pub by_draw: Vec<DrawResult>,
     /// Threshold on the distance.
@@ -187,6 +189,22 @@ pub struct Fpr {
     pub target: f64,
     /// Reached, mean over draws.
     pub mean: f64,
+    /// 95 % interval of the rate reached, by the bootstrap of [`Rate::ci95`]; none where the threshold is pooled, for
+    /// the false pairs that define it then reach alpha by construction.
+    pub ci95: Option<[f64; 2]>,
+}
+
+/// Rates over all pairs by another protocol than the suite's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Companion {
+    /// `leave-one-family-out` beside `pooled`, `pooled` beside others.
+    pub protocol: String,
+    /// Rate at the largest threshold that keeps the target.
+    pub tpr: Rate,
+    /// Rate of the randomised test at exactly the target.
+    pub tpr_randomised: Rate,
+    /// False-positive rate realised.
+    pub fpr: Fpr,
 }
 
 /// Threshold over draws.

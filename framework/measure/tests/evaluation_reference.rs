@@ -146,11 +146,17 @@ fn rates_on_recorded_answers_equal_the_reference() {
     let entry = "fbi, all 20,000 images";
     recorded.check(&distances, 0.05, &[entry, "fpr 0.05"]);
     recorded.check(&distances, 0.01, &[entry, "fpr 0.01"]);
-    let apart = recorded.evaluate(distances, 0.05, Protocol::LeaveOneFamilyOut);
     let expected = &recorded.reference[entry]["leave-one-family-out, fpr 0.05"];
-    assert!((apart.tpr.mean - expected["tpr"].as_f64().unwrap()).abs() < 1e-9);
-    let realised = expected["fpr_realised"].as_f64().unwrap();
-    assert!((apart.fpr.mean - realised).abs() < 1e-9, "{} {realised}", apart.fpr.mean);
+    let pooled = recorded.evaluate(distances.clone(), 0.05, Protocol::Pooled);
+    let apart = recorded.evaluate(distances, 0.05, Protocol::LeaveOneFamilyOut);
+    let beside = pooled.companion.unwrap();
+    assert_eq!(beside.protocol, "leave-one-family-out");
+    for (tpr, fpr) in [(apart.tpr, apart.fpr), (beside.tpr, beside.fpr)] {
+        assert!((tpr.mean - expected["tpr"].as_f64().unwrap()).abs() < 1e-9, "{tpr:?}");
+        let realised = expected["fpr_realised"].as_f64().unwrap();
+        assert!((fpr.mean - realised).abs() < 1e-9, "{fpr:?} {realised}");
+    }
+    assert_eq!(apart.companion.unwrap().tpr, pooled.tpr);
 
     let distances = recorded.distances(Statistic::LabelMatch, images(100));
     recorded.check(&distances, 0.05, &["label match, first 100 images", "fpr 0.05"]);

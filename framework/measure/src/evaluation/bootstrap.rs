@@ -2,8 +2,17 @@
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::population::{Population, Scopes};
-use crate::Stream;
+use super::{
+    accept::Accepted,
+    lanes::{LANES, Lanes},
+    population::Population,
+    protocol::Test,
+    rows::Row,
+    scan::NOT_ASKED,
+    threshold::Cut,
+    weights::Weights,
+};
+use crate::{Result, Stream};
 
 /// Fewer families give no interval: percentiles of so few clusters mean nothing.
 pub(super) const FEWEST_FAMILIES: usize = 6;
@@ -18,64 +27,135 @@ pub(super) struct Replicates {
     pub(super) strict: Vec<Vec<f64>>,
     /// Of the test at exactly the target.
     pub(super) randomised: Vec<Vec<f64>>,
+    /// False-positive rates realised, where the false pairs don't define the threshold.
+    pub(super) fpr: Vec<f64>,
     /// How many were drawn again for want of pairs.
     pub(super) redrawn: usize,
+    /// How many were of use.
+    done: usize,
 }
 
-/// Draws families with replacement, `count` times, and finds thresholds and rates anew each time.
+/// Draws families with replacement and finds thresholds and rates anew, until each test has `count` replicates.
+///
+/// The tests see the same draws; each leaves out, and counts, those that it can't be made with.
+///
+/// # Errors
+/// When there are too many pairs to count their weights.
 pub(super) fn replicate(
     population: &Population,
+    tests: &[Test<'_>],
     alpha: f64,
     count: usize,
     stream: &mut Stream,
-) -> Replicates {
-    let rows = &population.rows;
-    let present = population.present();
-    let mut replicates = Replicates {
-        strict: vec![Vec::with_capacity(count); rows.len()],
-        randomised: vec![Vec::with_capacity(count); rows.len()],
-        redrawn: 0,
+) -> Result<Vec<Replicates>> {
+    let room = |test: &Test<'_>| Replicates {
+        strict: vec![Vec::with_capacity(count); test.rows],
+        randomised: vec![Vec::with_capacity(count); test.rows],
+        ..Replicates::default()
     };
+    let mut replicates: Vec<Replicates> = tests.iter().map(room).collect();
+    let present = population.present();
     if present.len() < FEWEST_FAMILIES {
-        return replicates;
+        return Ok(replicates);
     }
-    let draws = population.draws.len() as f64;
-    let (mut scopes, mut cuts) = (Scopes::default(), Vec::new());
-    let mut weights = vec![0; population.families];
-    let mut done = 0;
-    while done < count && replicates.redrawn <= REDRAWS * count {
-        draw_weights(&present, &mut weights, stream);
-        let usable = population.weigh(&weights, &mut scopes)
-            && population.weighted_positives(&rows[super::rows::ALL], &weights) > 0.0;
-        if !usable {
-            replicates.redrawn += 1;
-            continue;
+    let (draws, scopes) = (population.draws.len(), population.scopes());
+    let mut weights = Weights::new(population);
+    let mut accepted = Accepted::new(population);
+    let mut cuts = vec![Cut::NOTHING; draws * scopes];
+    while replicates.iter().any(|replicates| replicates.wants_more(count)) {
+        draw_weights(&present, &mut weights.families, stream);
+        weights.weigh(population)?;
+        let lanes: Vec<Vec<usize>> = tests
+            .iter()
+            .zip(&mut replicates)
+            .map(|(test, replicates)| replicates.take_usable(test, &weights, count))
+            .collect();
+        let mut asked = vec![[NOT_ASKED; LANES]; scopes];
+        for (test, lanes) in tests.iter().zip(&lanes) {
+            test.ask(lanes, &weights, alpha, &mut asked);
         }
-        done += 1;
-        let mut accepted = population.none_accepted();
-        for draw in &population.draws {
-            population.cuts(draw, &scopes, alpha, &mut cuts);
-            population.accept(draw, &cuts, &weights, &mut accepted);
+        cuts.fill(Cut::NOTHING);
+        for (draw, cuts) in population.draws.iter().zip(cuts.chunks_mut(scopes)) {
+            draw.negatives.cut(&population.sides, &weights, &asked, alpha, cuts);
         }
-        for (position, row) in rows.iter().enumerate() {
-            let positives = population.weighted_positives(row, &weights) * draws;
-            if positives > 0.0 {
-                let sum = |by_leaf: &[f64]| row.leaves.iter().map(|&l| by_leaf[l]).sum::<f64>();
-                replicates.strict[position].push(sum(&accepted.strict) / positives);
-                replicates.randomised[position].push(sum(&accepted.randomised) / positives);
+        for ((test, lanes), replicates) in tests.iter().zip(&lanes).zip(&mut replicates) {
+            test.accept(0..draws, &cuts, &weights, &mut accepted);
+            replicates.push_rates(&population.rows, draws, lanes, &weights, &accepted);
+            if let Some(accepted) = test.falsely_accepted(&cuts, &weights) {
+                let totals = &weights.totals[population.pooled()];
+                replicates.fpr.extend(
+                    lanes.iter().map(|&lane| {
+                        accepted[lane] as f64 / (f64::from(totals[lane]) * draws as f64)
+                    }),
+                );
             }
         }
     }
-    replicates
+    Ok(replicates)
 }
 
-/// As many families as there are, with replacement: how often each was drawn.
-fn draw_weights(present: &[usize], weights: &mut [u32], stream: &mut Stream) {
-    weights.fill(0);
+/// As many families as there are, with replacement, for each lane: how often each was drawn.
+fn draw_weights(present: &[usize], weights: &mut [Lanes], stream: &mut Stream) {
+    weights.fill([0; LANES]);
     let count = u32::try_from(present.len()).expect("families were counted in u32 pairs");
-    for _ in present {
-        weights[present[stream.below(count) as usize]] += 1;
+    // One lane after the other, as one replicate after the other would be drawn.
+    for drawn in 0..LANES * present.len() {
+        weights[present[stream.below(count) as usize]][drawn / present.len()] += 1;
     }
+}
+
+impl Replicates {
+    fn wants_more(&self, count: usize) -> bool {
+        self.done < count && self.redrawn <= REDRAWS * count
+    }
+
+    /// The lanes that the test can be made with, as long as more are wanted.
+    fn take_usable(&mut self, test: &Test<'_>, weights: &Weights, count: usize) -> Vec<usize> {
+        let mut lanes = Vec::with_capacity(LANES);
+        for lane in 0..LANES {
+            if !self.wants_more(count) {
+                break;
+            }
+            if test.usable(weights, lane) {
+                self.done += 1;
+                lanes.push(lane);
+            } else {
+                self.redrawn += 1;
+            }
+        }
+        lanes
+    }
+
+    fn push_rates(
+        &mut self,
+        rows: &[Row],
+        draws: usize,
+        lanes: &[usize],
+        weights: &Weights,
+        accepted: &Accepted,
+    ) {
+        let rates = self.strict.iter_mut().zip(&mut self.randomised);
+        for (row, (strict, randomised)) in rows.iter().zip(rates) {
+            let counts: Vec<[f64; LANES]> =
+                row.leaves.iter().map(|&leaf| weights.positives[leaf].map(f64::from)).collect();
+            let positives = sum(counts.iter());
+            let strictly = sum(row.leaves.iter().map(|&leaf| &accepted.strict[leaf]));
+            let randomly = sum(row.leaves.iter().map(|&leaf| &accepted.randomised[leaf]));
+            for &lane in lanes.iter().filter(|&&lane| positives[lane] > 0.0) {
+                let positives = positives[lane] * draws as f64;
+                strict.push(strictly[lane] / positives);
+                randomised.push(randomly[lane] / positives);
+            }
+        }
+    }
+}
+
+fn sum<'a>(counts: impl Iterator<Item = &'a [f64; LANES]>) -> [f64; LANES] {
+    let mut sum = [0.0; LANES];
+    for counts in counts {
+        sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+    sum
 }
 
 /// 95 % interval from replicated rates of `families` families; none from too few of either.
@@ -87,9 +167,8 @@ pub(super) fn interval(replicates: &[f64], families: usize) -> Option<[f64; 2]> 
         return None;
     }
     let tail = tail(families);
-    let mut sorted = replicates.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    Some([quantile(&sorted, tail), quantile(&sorted, 1.0 - tail)])
+    let mut values = replicates.to_vec();
+    Some([quantile(&mut values, tail), quantile(&mut values, 1.0 - tail)])
 }
 
 pub(super) fn tail(families: usize) -> f64 {
@@ -99,12 +178,13 @@ pub(super) fn tail(families: usize) -> f64 {
     Normal::standard().cdf(-stretch)
 }
 
-/// Quantile of sorted values, linear between them.
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
+/// Quantile of values, at least one, linear between them; their order changes.
+pub(super) fn quantile(values: &mut [f64], share: f64) -> f64 {
+    let place = share * (values.len() - 1) as f64;
     #[expect(clippy::cast_possible_truncation, reason = "a position within the values")]
     #[expect(clippy::cast_sign_loss, reason = "share is in [0, 1]")]
-    let below = (place.floor() as usize).min(sorted.len() - 1);
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
+    let below = (place.floor() as usize).min(values.len() - 1);
+    let (_, &mut low, rest) = values.select_nth_unstable_by(below, f64::total_cmp);
+    let high = rest.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+    low + (place - below as f64) * (high - low)
 }

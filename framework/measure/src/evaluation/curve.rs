@@ -2,7 +2,7 @@
 
 use super::{
     population::{Draw, Population},
-    threshold::allowed,
+    threshold::{Place, allowed},
 };
 
 /// False-positive rates at which the curve is given: dense where thresholds are chosen.
@@ -35,17 +35,13 @@ pub(super) fn roc(population: &Population) -> Vec<[f64; 2]> {
 /// Share of (true, false) pairs of pairs in which the true one is nearer, ties half; mean over draws.
 pub(super) fn area(population: &Population) -> f64 {
     let of_draw = |draw: &Draw| {
-        let negatives = draw.negatives.distances();
-        let won: f64 = draw
-            .positives
-            .iter()
-            .map(|&distance| {
-                let nearer = negatives.partition_point(|&other| other < distance);
-                let as_near = negatives.partition_point(|&other| other <= distance) - nearer;
-                (negatives.len() - nearer - as_near) as f64 + 0.5 * as_near as f64
-            })
-            .sum();
-        won / (draw.positives.len() as f64 * negatives.len() as f64)
+        let negatives = draw.negatives.distances().len() as f64;
+        let won = |place: &Place| {
+            let (nearer, within) = (f64::from(place.nearer), f64::from(place.within));
+            (negatives - within) + 0.5 * (within - nearer)
+        };
+        let won: f64 = draw.places.iter().map(won).sum();
+        won / (draw.positives.len() as f64 * negatives)
     };
     population.draws.iter().map(of_draw).sum::<f64>() / population.draws.len() as f64
 }

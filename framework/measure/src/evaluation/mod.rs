@@ -10,17 +10,34 @@
 //! lambda = (alpha N - #{false < tau}) / #{false = tau}
 //! TPR at exactly alpha = TPR + lambda #{true = tau} / P
 //! ```
-//! An infinite distance is never accepted by the strict test. Intervals are those of a bootstrap over families
-//! with expanded percentiles (Hesterberg 2015, *What teachers should know about the bootstrap*): a true pair of
-//! family `a` has weight `w_a`, a false pair between `a` and `c` has `w_a w_c`, and the threshold is found anew.
+//! An infinite distance is never accepted by the strict test. That is the pooled protocol: one threshold from all
+//! false pairs, so its false-positive rate is alpha by construction, up to ties, and an interval of it would say
+//! nothing about strangers: there is none. Left out one family at a time, an owner's threshold comes from the false
+//! pairs that touch no family of her ancestry, neither as owner nor as suspect; the false-positive rate realised is
+//! then that of her own false pairs, which had no part in it, and a finding, with its interval. A nominal threshold
+//! takes distances for p-values and accepts `p <= alpha` (tau is the next number above alpha): nothing is calibrated,
+//! the rate realised is a finding again, and there is no rate at exactly alpha, for how much weight the null
+//! hypothesis puts on alpha itself is not known from p-values: the strict rate stands for it.
+//!
+//! Intervals are those of a bootstrap over families with expanded percentiles (Hesterberg 2015, *What teachers
+//! should know about the bootstrap*): a true pair of family `a` has weight `w_a`, a false pair between `a` and `c`
+//! has `w_a w_c`, and the threshold is found anew.
 
+mod accept;
 mod bootstrap;
 mod curve;
 mod evaluate;
+mod lanes;
+mod observe;
 mod population;
+mod protocol;
 mod rows;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod warning;
+mod weights;
 
-pub use evaluate::{Case, Evaluated, Settings, Suspect, Warning, evaluate};
+pub use evaluate::{Case, Evaluated, Settings, Suspect, evaluate};
+pub use warning::Warning;

@@ -1,33 +1,50 @@
 //! The pairs of a case, arranged so that thresholds and rates are quickly found for any weights of families.
 
+use std::ops::Range;
+
 use super::{
     Case,
     rows::{Leaf, Row, leaves, rows},
-    threshold::{Cut, Negatives, PairWeights},
+    threshold::{Negatives, Place, Sides},
 };
-use crate::{Error, Result, suite::Protocol};
+use crate::{Error, Result};
 
 /// The pairs of a case.
 #[derive(Debug)]
 pub(super) struct Population {
     /// Number of families.
     pub(super) families: usize,
+    /// Ancestry group of each family, numbered in the order of the families.
+    pub(super) groups: Vec<usize>,
+    /// Pairs of families between which there are false pairs.
+    pub(super) pairs: Vec<FamilyPair>,
+    /// Their sides, by themselves for the sake of caches.
+    pub(super) sides: Vec<Sides>,
     /// True pairs by variation.
     pub(super) leaves: Vec<Leaf>,
     /// Rows of rates.
     pub(super) rows: Vec<Row>,
+    /// Family of each true pair, leaf by leaf.
+    pub(super) positive_families: Vec<usize>,
+    /// True pairs of each family.
+    pub(super) positives_of: Vec<usize>,
     /// Distances, draw by draw.
     pub(super) draws: Vec<Draw>,
-    /// False pairs of each ordered pair of families.
-    pub(super) pair_counts: Vec<u32>,
-    /// Where each owner's threshold comes from: an index of `scopes`.
-    scope_of: Vec<usize>,
-    /// For each scope the families that its false pairs must not touch.
-    scopes: Vec<Vec<bool>>,
-    /// Family of each true pair.
-    positive_family: Vec<u32>,
-    /// Leaf of each true pair.
-    positive_leaf: Vec<u32>,
+    /// False pairs.
+    pub(super) negatives: usize,
+}
+
+/// An owner and the family of suspects who are not hers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FamilyPair {
+    /// The owner's family.
+    pub(super) owner: usize,
+    /// The suspects' family.
+    pub(super) suspect: usize,
+    /// Their ancestry groups.
+    pub(super) sides: Sides,
+    /// False pairs between the two.
+    pub(super) count: u32,
 }
 
 /// Distances of one draw.
@@ -35,33 +52,22 @@ pub(super) struct Population {
 pub(super) struct Draw {
     /// False pairs.
     pub(super) negatives: Negatives,
-    /// True pairs, in the order of the population.
+    /// Distances of true pairs, in the order of the population.
     pub(super) positives: Vec<f64>,
+    /// Where each of them stands among the false ones.
+    pub(super) places: Vec<Place>,
 }
-
-/// Weighted counts of accepted true pairs, by leaf.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Accepted {
-    /// By the strict test.
-    pub(super) strict: Vec<f64>,
-    /// By the test at exactly the target.
-    pub(super) randomised: Vec<f64>,
-}
-
-/// Weights of false pairs, by scope; kept between replicates to spare their allocation.
-#[derive(Debug, Default)]
-pub(super) struct Scopes(Vec<PairWeights>);
 
 impl Population {
     /// Arranges the pairs of a case.
     ///
     /// # Errors
-    /// When lengths disagree, a distance is NaN, or there are no true or no false pairs.
-    pub(super) fn new(case: &Case<'_>, protocol: Protocol) -> Result<Self> {
+    /// When lengths disagree, a distance is NaN, there are no true or no false pairs, or too many to count.
+    pub(super) fn new(case: &Case<'_>) -> Result<Self> {
         check_lengths(case)?;
         let (families, suspects) = (case.ancestry.len(), case.suspects.len());
         let judged = (0..families * suspects).filter(|&cell| case.judged[cell]);
-        let (positive, negative): (Vec<usize>, Vec<usize>) =
+        let (mut positive, negative): (Vec<usize>, Vec<usize>) =
             judged.partition(|&cell| case.suspects[cell % suspects].family == cell / suspects);
         if positive.is_empty() {
             return Err(Error::Empty("no true pair (owner, suspect of her family) was judged"));
@@ -71,159 +77,129 @@ impl Population {
                 "no false pair was judged: a threshold needs suspects of other families",
             ));
         }
-        // Columns first, so that rows appear in the order of the suspects.
-        let mut positive = positive;
-        positive.sort_by_key(|&cell| cell % suspects);
-        let pair = |cell: usize| {
-            let pair = cell / suspects * families + case.suspects[cell % suspects].family;
-            u32::try_from(pair).map_err(|_| Error::Empty("too many families to count their pairs"))
-        };
-        let pairs = negative.iter().map(|&cell| pair(cell)).collect::<Result<Vec<u32>>>()?;
-        let mut pair_counts = vec![0_u32; families * families];
-        for &pair in &pairs {
-            pair_counts[pair as usize] += 1;
+        if i32::try_from(negative.len()).is_err() || u32::try_from(families * families).is_err() {
+            return Err(Error::Empty("there are too many pairs to count"));
         }
-        let true_suspects = positive.iter().map(|&cell| &case.suspects[cell % suspects]);
-        let (positive_leaf, leaves) = leaves(true_suspects.clone(), families);
-        let draws = case
-            .draws
-            .iter()
-            .map(|distances| {
-                let false_pairs = negative.iter().zip(&pairs);
-                Ok(Draw {
-                    negatives: Negatives::new(
-                        false_pairs.map(|(&cell, &pair)| (distances[cell], pair)).collect(),
-                    ),
-                    positives: positive.iter().map(|&cell| distances[cell]).collect(),
-                })
-            })
-            .collect::<Result<_>>()?;
-        let (scope_of, scopes) = scopes(case.ancestry, protocol);
-        let narrow = |index: usize| u32::try_from(index).expect("fewer than 2^32 families, leaves");
+        // Columns first, so that rows appear in the order of the suspects; then leaf by leaf.
+        positive.sort_by_key(|&cell| cell % suspects);
+        let (leaf_of, leaves) =
+            leaves(positive.iter().map(|&cell| &case.suspects[cell % suspects]), families);
+        let mut by_leaf: Vec<(usize, usize)> = leaf_of.into_iter().zip(positive).collect();
+        by_leaf.sort_by_key(|&(leaf, _)| leaf);
+        let positive: Vec<usize> = by_leaf.into_iter().map(|(_, cell)| cell).collect();
+        let positive_families: Vec<usize> = positive.iter().map(|&cell| cell / suspects).collect();
+        let mut positives_of = vec![0; families];
+        positive_families.iter().for_each(|&family| positives_of[family] += 1);
+
+        let groups = groups(case.ancestry);
+        let index =
+            |cell: usize| cell / suspects * families + case.suspects[cell % suspects].family;
+        let indices: Vec<usize> = negative.iter().map(|&cell| index(cell)).collect();
+        let (pairs, position_of) = family_pairs(&indices, &groups);
+        let of_cell: Vec<u32> = indices.iter().map(|&index| position_of[index]).collect();
+        let draw = |distances: &Vec<f64>| {
+            // Adding zero makes one of the two zeros, so that what is equal is the same.
+            let distance = |&cell: &usize| distances[cell] + 0.0;
+            let pairs = negative.iter().map(distance).zip(of_cell.iter().copied());
+            let negatives = Negatives::new(pairs.collect());
+            let positives: Vec<f64> = positive.iter().map(distance).collect();
+            let places = positives.iter().map(|&distance| negatives.place(distance)).collect();
+            Draw { negatives, positives, places }
+        };
         Ok(Self {
             families,
+            sides: pairs.iter().map(|pair| pair.sides).collect(),
+            pairs,
+            groups,
             rows: rows(&leaves),
             leaves,
-            draws,
-            pair_counts,
-            scope_of,
-            scopes,
-            positive_family: true_suspects.map(|suspect| narrow(suspect.family)).collect(),
-            positive_leaf: positive_leaf.into_iter().map(narrow).collect(),
+            positive_families,
+            positives_of,
+            negatives: negative.len(),
+            draws: case.draws.iter().map(draw).collect(),
         })
+    }
+
+    /// Number of scopes that thresholds come from: one a group, and [`Self::pooled`].
+    pub(super) fn scopes(&self) -> usize {
+        self.pooled() + 1
+    }
+
+    /// The scope of all false pairs.
+    pub(super) fn pooled(&self) -> usize {
+        self.groups.iter().max().map_or(0, |&last| last + 1)
+    }
+
+    /// True pairs of each leaf, as positions in a draw.
+    pub(super) fn leaf_ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let mut end = 0;
+        self.leaves.iter().map(move |leaf| {
+            let start = end;
+            end += leaf.by_family.iter().map(|&count| count as usize).sum::<usize>();
+            start..end
+        })
+    }
+
+    /// A distance that no p-value can be, where there is one: neither in [0, 1] nor `+inf`.
+    pub(super) fn beyond_p_values(&self) -> Option<f64> {
+        let distances = self
+            .draws
+            .iter()
+            .flat_map(|draw| draw.positives.iter().chain(draw.negatives.distances()));
+        let p_value = |distance: f64| (0.0..=1.0).contains(&distance) || distance == f64::INFINITY;
+        distances.copied().find(|&distance| !p_value(distance))
     }
 
     /// Families that take part in any pair, as owner or as suspect.
     pub(super) fn present(&self) -> Vec<usize> {
-        let in_pairs = |family: usize| {
-            let suspect = (0..self.families).map(move |owner| owner * self.families + family);
-            let owner = (0..self.families).map(move |other| family * self.families + other);
-            suspect.chain(owner).any(|pair| self.pair_counts[pair] > 0)
-        };
-        let in_leaves = |family: usize| self.leaves.iter().any(|leaf| leaf.by_family[family] > 0);
-        (0..self.families).filter(|&family| in_pairs(family) || in_leaves(family)).collect()
+        let among_false = self.among_false();
+        let present = |&family: &usize| among_false[family] || self.positives_of[family] > 0;
+        (0..self.families).filter(present).collect()
     }
 
-    /// Weights of false pairs when family `a` has weight `weights[a]`.
-    ///
-    /// Returns whether every owner with true pairs of any weight has false pairs for her threshold.
-    pub(super) fn weigh(&self, weights: &[u32], scopes: &mut Scopes) -> bool {
-        scopes.0.resize_with(self.scopes.len(), PairWeights::default);
-        for (excluded, pair_weights) in self.scopes.iter().zip(&mut scopes.0) {
-            let weight = |family: usize| if excluded[family] { 0 } else { weights[family] };
-            pair_weights.total = 0;
-            pair_weights.table.clear();
-            for owner in 0..self.families {
-                for suspect in 0..self.families {
-                    let weight = weight(owner) * weight(suspect);
-                    let count = self.pair_counts[pair_weights.table.len()];
-                    pair_weights.total += u64::from(weight) * u64::from(count);
-                    pair_weights.table.push(weight);
-                }
-            }
+    /// Whether each family takes part in a false pair.
+    pub(super) fn among_false(&self) -> Vec<bool> {
+        let mut among = vec![false; self.families];
+        for pair in &self.pairs {
+            among[pair.owner] = true;
+            among[pair.suspect] = true;
         }
-        (0..self.families).all(|family| {
-            let without_pairs = || self.leaves.iter().all(|leaf| leaf.by_family[family] == 0);
-            scopes.0[self.scope_of[family]].total > 0 || weights[family] == 0 || without_pairs()
-        })
-    }
-
-    /// Each scope's cut in one draw; a scope without false pairs accepts nothing.
-    pub(super) fn cuts(&self, draw: &Draw, scopes: &Scopes, alpha: f64, out: &mut Vec<Cut>) {
-        const NOTHING: Cut = Cut { threshold: f64::NEG_INFINITY, lambda: 0.0 };
-        out.clear();
-        out.extend(scopes.0.iter().map(|w| draw.negatives.cut(w, alpha).unwrap_or(NOTHING)));
-    }
-
-    /// The cut that decides for `owner`.
-    pub(super) fn cut_of(&self, owner: usize, cuts: &[Cut]) -> Cut {
-        cuts[self.scope_of[owner]]
-    }
-
-    /// Cuts of the owners that have true pairs, in their order.
-    pub(super) fn owners_cuts<'a>(&'a self, cuts: &'a [Cut]) -> impl Iterator<Item = Cut> + 'a {
-        let owns = |&family: &usize| self.leaves.iter().any(|leaf| leaf.by_family[family] > 0);
-        (0..self.families).filter(owns).map(|owner| self.cut_of(owner, cuts))
-    }
-
-    /// Adds the true pairs of one draw that are accepted at these cuts.
-    pub(super) fn accept(
-        &self,
-        draw: &Draw,
-        cuts: &[Cut],
-        weights: &[u32],
-        accepted: &mut Accepted,
-    ) {
-        // By family rather than by scope: one look-up a pair.
-        let by_family: Vec<(f64, f64, f64)> = (0..self.families)
-            .map(|family| {
-                let (cut, weight) = (self.cut_of(family, cuts), f64::from(weights[family]));
-                (cut.threshold, weight, weight * cut.lambda)
-            })
-            .collect();
-        let places = self.positive_family.iter().zip(&self.positive_leaf);
-        for (&distance, (&family, &leaf)) in draw.positives.iter().zip(places) {
-            let (threshold, weight, tied_weight) = by_family[family as usize];
-            let strict = if distance < threshold { weight } else { 0.0 };
-            let tied = if distance == threshold { tied_weight } else { 0.0 };
-            accepted.strict[leaf as usize] += strict;
-            accepted.randomised[leaf as usize] += strict + tied;
-        }
-    }
-
-    /// An empty count.
-    pub(super) fn none_accepted(&self) -> Accepted {
-        let zeros = vec![0.0; self.leaves.len()];
-        Accepted { strict: zeros.clone(), randomised: zeros }
-    }
-
-    /// Weighted number of true pairs of a row.
-    pub(super) fn weighted_positives(&self, row: &Row, weights: &[u32]) -> f64 {
-        let of_leaf = |&leaf: &usize| -> u32 {
-            self.leaves[leaf].by_family.iter().zip(weights).map(|(n, w)| n * w).sum()
-        };
-        row.leaves.iter().map(|leaf| f64::from(of_leaf(leaf))).sum()
+        among
     }
 }
 
-/// Each family's scope, and the families that each scope leaves out.
-fn scopes(ancestry: &[usize], protocol: Protocol) -> (Vec<usize>, Vec<Vec<bool>>) {
-    match protocol {
-        Protocol::Pooled => (vec![0; ancestry.len()], vec![vec![false; ancestry.len()]]),
-        Protocol::LeaveOneFamilyOut => {
-            let mut groups: Vec<usize> = Vec::new();
-            for group in ancestry {
-                if !groups.contains(group) {
-                    groups.push(*group);
-                }
-            }
-            let scope = |group: &usize| groups.iter().position(|other| other == group);
-            let left_out =
-                |group: &usize| ancestry.iter().map(|other| other == group).collect::<Vec<bool>>();
-            let scope_of = ancestry.iter().filter_map(scope).collect();
-            (scope_of, groups.iter().map(left_out).collect())
-        }
+/// Ancestry groups numbered by their first family.
+fn groups(ancestry: &[usize]) -> Vec<usize> {
+    let mut known: Vec<usize> = Vec::new();
+    ancestry
+        .iter()
+        .map(|group| {
+            known.iter().position(|other| other == group).unwrap_or_else(|| {
+                known.push(*group);
+                known.len() - 1
+            })
+        })
+        .collect()
+}
+
+/// The pairs of families that occur, and where each index (owner times families plus suspect) is among them.
+fn family_pairs(indices: &[usize], groups: &[usize]) -> (Vec<FamilyPair>, Vec<u32>) {
+    let families = groups.len();
+    let mut counts = vec![0_u32; families * families];
+    indices.iter().for_each(|&index| counts[index] += 1);
+    let narrow =
+        |index: usize| u32::try_from(index).expect("pairs of families were counted in u32");
+    let beyond = groups.iter().max().map_or(0, |&last| last + 2);
+    let mut pairs = Vec::new();
+    let mut position_of = vec![0; counts.len()];
+    for (index, &count) in counts.iter().enumerate().filter(|&(_, &count)| count > 0) {
+        let (owner, suspect) = (index / families, index % families);
+        let other = if groups[owner] == groups[suspect] { beyond } else { groups[suspect] };
+        position_of[index] = narrow(pairs.len());
+        let sides = Sides { owner: narrow(groups[owner]), other: narrow(other) };
+        pairs.push(FamilyPair { owner, suspect, sides, count });
     }
+    (pairs, position_of)
 }
 
 fn check_lengths(case: &Case<'_>) -> Result<()> {

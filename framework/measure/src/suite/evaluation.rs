@@ -40,8 +40,7 @@ pub(super) fn evaluation_use(mut section: Section<'_>, mistakes: &mut Mistakes) 
         values::word(item, "negatives", &words, mistakes)
     });
     let protocol = taken("protocol").and_then(|item| {
-        let words =
-            [("pooled", Protocol::Pooled), ("leave-one-family-out", Protocol::LeaveOneFamilyOut)];
+        let words = Protocol::ALL.map(|protocol| (protocol.word(), protocol));
         values::word(item, "protocol", &words, mistakes)
     });
     let rehearsals = taken("rehearsals").map(|item| tables(item, "rehearsals", variant, mistakes));

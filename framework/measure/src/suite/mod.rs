@@ -80,6 +80,22 @@ pub enum Protocol {
     Pooled,
     /// An owner's threshold comes from the families that are not hers, nor of her ancestry.
     LeaveOneFamilyOut,
+    /// None is found: distances are p-values, and those up to the false-positive rate are accepted.
+    Nominal,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pooled, Self::LeaveOneFamilyOut, Self::Nominal];
+
+    /// Its word in suites and results.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pooled => "pooled",
+            Self::LeaveOneFamilyOut => "leave-one-family-out",
+            Self::Nominal => "nominal",
+        }
+    }
 }
 
 /// Which false pairs count.

@@ -88,6 +88,15 @@ fn absent_keys_take_the_documented_defaults() {
 }
 
 #[test]
+fn every_protocol_is_read_by_its_word() {
+    for protocol in Protocol::ALL {
+        let text = with_evaluation(&format!("protocol = \"{}\"", protocol.word()));
+        assert_eq!(parse(&text, &[]).unwrap().evaluation.protocol, protocol);
+    }
+    assert_eq!(Protocol::ALL.map(Protocol::word), ["pooled", "leave-one-family-out", "nominal"]);
+}
+
+#[test]
 fn a_grid_is_a_cross_product_in_the_order_written_with_the_last_key_fastest() {
     let suite = parse(VALID, &[]).unwrap();
     let points: Vec<String> = suite.variants[0]

@@ -6,7 +6,7 @@ use bertillon::{
     results::{
         BudgetResult, DrawResult, Enrolment, Evaluation, FingerprintResult, ModelRow, Population,
     },
-    suite::{Negatives, Protocol},
+    suite::Negatives,
 };
 
 use super::{Scored, suspect};
@@ -146,6 +146,7 @@ fn budget_result(plan: &Plan, scored: &Scored, budget: usize, found: Evaluated) 
         tpr_randomised: found.tpr_randomised,
         tpr_without_vanillas: found.tpr_without_vanillas,
         fpr: found.fpr,
+        companion: found.companion,
         by_draw: found
             .draws
             .iter()
@@ -167,13 +168,9 @@ fn budget_result(plan: &Plan, scored: &Scored, budget: usize, found: Evaluated) 
 /// The evaluation as it was run.
 pub(super) fn settings(plan: &Plan) -> Evaluation {
     let evaluation = &plan.suite.evaluation;
-    let word = |protocol| match protocol {
-        Protocol::Pooled => "pooled",
-        Protocol::LeaveOneFamilyOut => "leave-one-family-out",
-    };
     Evaluation {
         task: "detection".into(),
-        protocol: word(evaluation.protocol).into(),
+        protocol: evaluation.protocol.word().into(),
         negatives: match evaluation.negatives {
             Negatives::All => "all",
             Negatives::Strangers => "strangers",
