@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bertillon_measure::results::{Failure, FingerprintResult, ModelRow, Results};
 
 use crate::{
-    table::{self, FEW, FEW_MARK, REHEARSED_MARK, Table},
+    table::{self, FEW, FEW_MARK, NOMINAL, REHEARSED_MARK, Table},
     text::{count, figure, plural, target},
 };
 
@@ -49,11 +49,15 @@ impl Document {
         Self {
             title: format!("Results of {}", results.suite),
             facts: facts(results),
-            tables: vec![
-                table::overall(results),
-                table::by_variation(results),
-                table::strict(results),
-            ],
+            tables: [
+                Some(table::overall(results)),
+                table::both_protocols(results),
+                Some(table::by_variation(results)),
+                Some(table::strict(results)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             lists: lists.into_iter().filter(|list| !list.items.is_empty()).collect(),
             legend: legend(results),
         }
@@ -173,15 +177,19 @@ fn kind(model: &ModelRow) -> String {
 
 fn legend(results: &Results) -> [String; 2] {
     let fpr = target(results.evaluation.false_positive_rate);
+    let test = match results.evaluation.protocol == NOMINAL {
+        true => format!("accepts p-values up to {fpr}"),
+        false => format!("accepts exactly {fpr} of the negatives (ties at random)"),
+    };
     [
         format!(
-            "best of its column (by kind: of its row). Rates in % of the test that accepts exactly {fpr} of the \
-             negatives (ties at random): mean ± standard deviation over draws [95 % interval over families]."
+            "best of its column (by kind: of its row). Rates in % of the test that {test}: mean ± standard deviation \
+             over draws [95 % interval over families]."
         ),
         format!(
-            "Strict: ties refused, so the false-positive rate reached may be lower. Forwards, gradients: what one \
-             enrolment costs beyond the pool's answers. {FEW_MARK} fewer than {FEW} positives. {REHEARSED_MARK} \
-             rehearsed by the owner."
+            "Pooled: one threshold from all negatives. Leave-one-family-out: an owner's threshold comes from other \
+             families, so its false-positive rate (FPR) is measured, not set. Strict: ties refused, so the FPR reached may be lower. Forwards, gradients: what one enrolment costs beyond the pool's answers. \
+             {FEW_MARK} fewer than {FEW} positives. {REHEARSED_MARK} rehearsed by the owner."
         ),
     ]
 }

@@ -12,6 +12,10 @@ pub(crate) const FEW: usize = 10;
 pub(crate) const FEW_MARK: &str = "†";
 /// Flag of variants that an owner rehearsed.
 pub(crate) const REHEARSED_MARK: &str = "‡";
+/// Word of the protocol whose false-positive rate is the target by construction.
+const POOLED: &str = "pooled";
+/// Word of the protocol that takes a false-positive rate as stated.
+pub(crate) const NOMINAL: &str = "nominal";
 /// What stands where there is no figure.
 const NOTHING: &str = "–";
 
@@ -128,13 +132,66 @@ pub(crate) fn overall(results: &Results) -> Table {
     }
     Table {
         title: format!(
-            "True-positive rate in % at a false-positive rate of {}, by budget L",
+            "True-positive rate in % at a {}false-positive rate of {}, by budget L",
+            if results.evaluation.protocol == NOMINAL { "stated " } else { "" },
             target(results.evaluation.false_positive_rate)
         ),
         head,
         labels: 1,
         rows,
         remarks: interval_remark(results),
+    }
+}
+
+/// Rates by the suite's protocol and by its companion, and the false-positive rate that the one of the two whose
+/// thresholds are not pooled lets pass, at the primary budget; none where no fingerprint has a companion.
+pub(crate) fn both_protocols(results: &Results) -> Option<Table> {
+    let primary = results.evaluation.primary_budget;
+    let own = &results.evaluation.protocol;
+    let mut beside = results.fingerprints.iter().filter_map(|f| at(f, primary)?.companion.as_ref());
+    let other = &beside.next()?.protocol;
+    let apart = if own == POOLED { other } else { own };
+    let row = |fingerprint: &FingerprintResult| {
+        let at = at(fingerprint, primary);
+        let companion = at.and_then(|at| at.companion.as_ref());
+        let reached = match apart == own {
+            true => at.map(|at| at.fpr),
+            false => companion.map(|companion| companion.fpr),
+        };
+        // A figure, so that its interval stays where those of rates have to go.
+        let reached = reached.map(|fpr| {
+            RateCell::new(&Rate { mean: fpr.mean, sd: None, ci95: fpr.ci95 }).figures(Detail::Full)
+        });
+        vec![
+            Cell::Text(fingerprint.name.clone()),
+            Cell::rate(at.map(|at| &at.tpr_randomised)),
+            Cell::rate(companion.map(|companion| &companion.tpr_randomised)),
+            Cell::Figure(reached.unwrap_or_else(|| NOTHING.to_owned())),
+        ]
+    };
+    let mut rows: Vec<Vec<Cell>> = results.fingerprints.iter().map(row).collect();
+    for column in 1..3 {
+        mark_best(rows.iter_mut().map(|row| &mut row[column]));
+    }
+    Some(Table {
+        title: format!("Protocols beside each other, at L = {primary}: {own} and {other}, in %"),
+        head: vec![
+            "Fingerprint".to_owned(),
+            format!("TPR, {}", in_words(own)),
+            format!("TPR, {}", in_words(other)),
+            format!("FPR, {}", in_words(apart)),
+        ],
+        labels: 1,
+        rows,
+        remarks: Vec::new(),
+    })
+}
+
+/// A protocol in words that can be wrapped.
+fn in_words(protocol: &str) -> &str {
+    match protocol {
+        "leave-one-family-out" => "families left out",
+        other => other,
     }
 }
 
@@ -296,9 +353,46 @@ mod tests {
     #[test]
     fn every_row_has_a_cell_under_each_head() {
         let results = fixture::results();
-        for table in [overall(&results), strict(&results), by_variation(&results)] {
+        let both = both_protocols(&results).unwrap();
+        for table in [overall(&results), both, strict(&results), by_variation(&results)] {
             assert!(table.rows.iter().all(|row| row.len() == table.head.len()), "{}", table.title);
         }
+    }
+
+    #[test]
+    fn the_rate_realised_is_that_of_the_protocol_that_is_not_pooled() {
+        let figures = |results: &Results| {
+            let table = both_protocols(results).unwrap();
+            let cell = |column: usize| match &table.rows[0][column] {
+                Cell::Rate(rate) => rate.figures(Detail::Full),
+                Cell::Figure(figure) => figure.clone(),
+                other @ Cell::Text(_) => panic!("{other:?}"),
+            };
+            (table.head[3].clone(), cell(1), cell(2), cell(3))
+        };
+        let mut results = fixture::results();
+        let first = "78.3 ± 0.6 [76.6, 80.9]".to_owned();
+        let second = "77.8 ± 0.6 [76.1, 80.4]".to_owned();
+        let reached = "5.5 [4.1, 7.0]".to_owned();
+        let head = "FPR, families left out".to_owned();
+        assert_eq!(figures(&results), (head, first.clone(), second.clone(), reached));
+        results.evaluation.protocol = "nominal".to_owned();
+        for at in results.fingerprints.iter_mut().flat_map(|f| &mut f.budgets) {
+            at.fpr.ci95 = Some([0.031, 0.068]);
+            at.companion.as_mut().unwrap().protocol = "pooled".to_owned();
+        }
+        let found = ("FPR, nominal".to_owned(), first, second, "5.0 [3.1, 6.8]".to_owned());
+        assert_eq!(figures(&results), found);
+        assert!(overall(&results).title.contains("a stated false-positive rate"));
+    }
+
+    #[test]
+    fn without_companions_there_is_no_table_of_both() {
+        let mut results = fixture::results();
+        results.fingerprints.iter_mut().flat_map(|f| &mut f.budgets).for_each(|at| {
+            at.companion = None;
+        });
+        assert_eq!(both_protocols(&results), None);
     }
 
     #[test]
