@@ -8,7 +8,8 @@ use super::{
     population::Population,
     protocol::Test,
     rows::Row,
-    threshold::{Cut, NOT_ASKED},
+    scan::NOT_ASKED,
+    threshold::Cut,
     weights::Weights,
 };
 use crate::{Result, Stream};

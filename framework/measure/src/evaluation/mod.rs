@@ -19,9 +19,9 @@
 //! the rate realised is a finding again, and there is no rate at exactly alpha, for how much weight the null
 //! hypothesis puts on alpha itself is not known from p-values: the strict rate stands for it.
 //!
-//! Intervals are those of a bootstrap over families
-//! with expanded percentiles (Hesterberg 2015, *What teachers should know about the bootstrap*): a true pair of
-//! family `a` has weight `w_a`, a false pair between `a` and `c` has `w_a w_c`, and the threshold is found anew.
+//! Intervals are those of a bootstrap over families with expanded percentiles (Hesterberg 2015, *What teachers
+//! should know about the bootstrap*): a true pair of family `a` has weight `w_a`, a false pair between `a` and `c`
+//! has `w_a w_c`, and the threshold is found anew.
 
 mod accept;
 mod bootstrap;
@@ -34,6 +34,7 @@ mod observe;
 mod population;
 mod protocol;
 mod rows;
+mod scan;
 mod sequential;
 #[cfg(test)]
 mod tests;

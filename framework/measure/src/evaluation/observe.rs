@@ -1,12 +1,8 @@
 //! Rates as they are, before any doubt about them.
 
 use super::{
-    accept::Accepted,
-    lanes::LANES,
-    population::Population,
-    protocol::Test,
-    threshold::{Cut, NOT_ASKED},
-    weights::Weights,
+    accept::Accepted, lanes::LANES, population::Population, protocol::Test, scan::NOT_ASKED,
+    threshold::Cut, weights::Weights,
 };
 use crate::Result;
 

@@ -6,7 +6,8 @@ use super::{
     accept::{Accepted, Decided, Owner},
     lanes::{LANES, Lanes},
     population::Population,
-    threshold::{Cut, NOT_ASKED, Place, allowed},
+    scan::NOT_ASKED,
+    threshold::{Cut, Place, allowed},
     weights::Weights,
 };
 use crate::{Error, Result, suite::Protocol};
