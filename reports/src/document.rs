@@ -42,6 +42,10 @@ impl Document {
             List { title: "Fingerprints", items: fingerprints(results) },
             List { title: "Models rejected by the accuracy filter", items: rejected(results) },
             List { title: "Models that their generator left unchanged", items: unchanged(results) },
+            List {
+                title: "Variants that answer the whole pool as their vanilla does",
+                items: copies(results),
+            },
             List { title: "Failures", items: failures(results) },
             List {
                 title: "Warnings",
@@ -152,6 +156,16 @@ fn unchanged(results: &Results) -> Vec<(String, String)> {
     kinds.into_iter().map(|(kind, names)| (kind, names.join(", "))).collect()
 }
 
+/// Names of kept variants that no image of the pool tells from their vanilla, by kind.
+fn copies(results: &Results) -> Vec<(String, String)> {
+    let mut kinds: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let is_copy = |model: &&ModelRow| model.kept && model.agreement == Some(1.0);
+    for model in results.population.models.iter().filter(is_copy) {
+        kinds.entry(kind(model)).or_default().push(&model.family);
+    }
+    kinds.into_iter().map(|(kind, names)| (kind, names.join(", "))).collect()
+}
+
 /// Failures of one reason together, in the order of their first.
 fn failures(results: &Results) -> Vec<(String, String)> {
     let mut reasons: Vec<(&Failure, Vec<&str>)> = Vec::new();
@@ -216,6 +230,17 @@ mod tests {
         assert_eq!(list("rejected"), counts.map(|(k, n)| (k.to_owned(), n.to_owned())));
         let unchanged = ("prune/conv".to_owned(), "prune/conv/0.3 of mlp-a".to_owned());
         assert_eq!(list("unchanged"), [unchanged]);
+    }
+
+    #[test]
+    fn variants_that_no_image_tells_from_their_vanilla_are_named() {
+        let mut results = fixture::results();
+        assert_eq!(list("answer the whole pool"), []);
+        let models = &mut results.population.models;
+        let copy = models.iter_mut().find(|model| model.kept).unwrap();
+        copy.agreement = Some(1.0);
+        let expected = [(kind(copy), copy.family.clone())];
+        assert_eq!(copies(&results), expected);
     }
 
     #[test]

@@ -155,6 +155,7 @@ fn models() -> Vec<ModelRow> {
             parameter: parameter.map(str::to_owned),
             group: "weights".to_owned(),
             accuracy: Some(0.9),
+            agreement: Some(0.97),
             kept: true,
             changes: None,
             unchanged: false,

@@ -198,6 +198,19 @@ impl Answers {
         hasher.finalize()
     }
 
+    /// Share of queries whose best label is also the other's.
+    ///
+    /// # Panics
+    /// When the other has fewer answers.
+    pub fn agreement(&self, other: &Self) -> f64 {
+        if self.is_empty() {
+            return 0.0;
+        }
+        let own = self.as_slice().iter().step_by(self.ranks);
+        let others = other.as_slice()[..self.len() * other.ranks].iter().step_by(other.ranks);
+        own.zip(others).filter(|(own, other)| own == other).count() as f64 / self.len() as f64
+    }
+
     /// Share of queries whose best label is the true one.
     ///
     /// # Panics
@@ -269,6 +282,13 @@ mod tests {
         assert_eq!(shared.restricted_to(top1).unwrap(), own.restricted_to(top1).unwrap());
         assert_eq!((shared.accuracy(&truth), own.accuracy(&truth)), (0.5, 0.5));
         assert_ne!(shared, Answers::top1([1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn agreement_looks_at_the_best_labels() {
+        let ranked = Answers::new(vec![1, 9, 2, 9, 3, 9, 4, 9], 2).unwrap();
+        assert_eq!(ranked.agreement(&Answers::top1(vec![1, 2, 9, 4])), 0.75);
+        assert_eq!(Answers::top1(vec![1, 2, 9, 4]).agreement(&ranked), 0.75);
     }
 
     #[test]

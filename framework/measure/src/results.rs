@@ -96,6 +96,9 @@ pub struct ModelRow {
     pub group: String,
     /// Share of the pool answered rightly; none when the model failed.
     pub accuracy: Option<f64>,
+    /// Share of the pool answered as its vanilla does; none for vanillas and models that failed.
+    #[serde(default)]
+    pub agreement: Option<f64>,
     /// Whether it passes the accuracy filter.
     pub kept: bool,
     /// What the variant generator did, in words; none for vanillas.

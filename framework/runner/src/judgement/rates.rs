@@ -214,6 +214,10 @@ pub(super) fn population(
                 parameter: suspect.parameter,
                 group: suspect.group,
                 accuracy: answers.map(|answers| answers.accuracy(&plan.pool.truth)),
+                agreement: outcome.model.variant.and_then(|_| {
+                    let vanilla = vanillas[outcome.model.family].as_ref().ok()?;
+                    Some(answers?.agreement(vanilla))
+                }),
                 kept: outcome.kept,
                 changes: outcome.changes.as_ref().map(|changes| changes.summary.clone()),
                 unchanged,

@@ -5,7 +5,10 @@ use std::{fs, ops::Range};
 use bertillon::{
     FingerprintMethod, ImageSource, InputSelector, Knowledge, ModelCollection, Published, Split,
     Stream, Vanilla,
-    suite::{Diagnostic, FingerprintUse, Located, Peers, PluginUse, Suite, SuiteError, VariantUse},
+    suite::{
+        Diagnostic, FingerprintUse, Located, Peers, PluginUse, Protocol, Suite, SuiteError,
+        VariantUse,
+    },
 };
 
 use super::{Derivation, PlannedFingerprint, PlannedVariant, RecordedModels};
@@ -293,6 +296,15 @@ impl<'a> Checker<'a> {
             ),
             _ => {}
         }
+        if self.suite.evaluation.protocol == Protocol::Nominal && !parsed.method.0.gives_p_values()
+        {
+            self.complain(
+                at,
+                "a nominal threshold for distances that are no p-values",
+                format!("a distance of `{method}` below {} means nothing by itself", self.alpha()),
+                Some("set protocol = \"pooled\", or take p-values: fbi with statistic = \"permutation\"".into()),
+            );
+        }
         if let (Some(bank), false) = (&given.bank, needs.crafts) {
             self.complain(
                 &bank.at,
@@ -334,6 +346,10 @@ impl<'a> Checker<'a> {
                 self.complain(selector_at, &message, error.to_string(), None);
             }
         }
+    }
+
+    fn alpha(&self) -> f64 {
+        self.suite.evaluation.false_positive_rate
     }
 
     /// Works out whom each owner knows and how many queries she crafts.
