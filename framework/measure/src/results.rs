@@ -97,7 +97,7 @@ pub struct ModelRow {
     /// Share of the pool answered rightly; none when the model failed.
     pub accuracy: Option<f64>,
     /// Share of the pool answered as its vanilla does; none for vanillas and models that failed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<f64>,
     /// Whether it passes the accuracy filter.
     pub kept: bool,
@@ -171,6 +171,7 @@ pub struct BudgetResult {
     /// False-positive rate.
     pub fpr: Fpr,
     /// The same by the protocol that stands beside the suite's; none where no family can be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub companion: Option<Companion>,
     /// Draw by draw.
     pub by_draw: Vec<DrawResult>,
@@ -206,6 +207,7 @@ pub struct Fpr {
     pub mean: f64,
     /// 95 % interval of the rate reached, by the bootstrap of [`Rate::ci95`]; none where the threshold is pooled, for
     /// the false pairs that define it then reach alpha by construction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ci95: Option<[f64; 2]>,
 }
 
