@@ -23,6 +23,7 @@ lint: libtorch
 
 bench: libtorch  # beside PyTorch: benchmarks/speed/pytorch.py
 	cargo bench --profile dev -p bertillon-speed
+	cargo bench --profile dev -p bertillon-scoring  # beside numpy: benchmarks/scoring/compare.sh
 
 libtorch:
 	@scripts/fetch-libtorch.sh

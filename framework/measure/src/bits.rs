@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::Answers;
+use crate::{Answers, lanes::prefetch};
 
 /// Models in a tile.
 pub(crate) const MODELS: usize = 512;
@@ -147,6 +147,10 @@ pub(crate) fn count<const LANE: usize>(rows: &[Row], queries: &[u32], totals: &m
 
 #[inline(always)]
 fn count_segment<const LANE: usize>(rows: &[Row], queries: &[u32], counts: &mut [u8; MODELS]) {
+    // Rows lie scattered, and the additions are too long for a processor to look ahead past them.
+    for &query in queries {
+        prefetch(&rows[query as usize]);
+    }
     for lane in 0..WORDS / LANE {
         count_lane::<LANE>(rows, queries, lane, counts);
     }

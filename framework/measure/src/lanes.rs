@@ -75,3 +75,20 @@ fn avx2<T: Work>(work: T) -> T::Output {
 fn avx512<T: Work>(work: T) -> T::Output {
     work.run::<8>()
 }
+
+/// Asks for the cache line in which `value` begins, and goes on; where there is no such instruction, does nothing.
+#[inline(always)]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "the instruction takes a pointer, of which a reference is one")
+)]
+pub(crate) fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86_64 processor has the instruction, and it changes nothing that a program can see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}

@@ -17,7 +17,7 @@ use std::{
 };
 
 use bertillon_measure::{
-    AnswerTable, Answers, Statistic, Suspects, entropy_ranking, label_entropies,
+    AnswerTable, Answers, PairDistances, Statistic, Suspects, entropy_ranking, label_entropies,
 };
 use serde_json::Value;
 
@@ -161,6 +161,20 @@ fn sixty_distances_are_those_of_numpy() {
             "{example}: got {}",
             distances[suspect]
         );
+    }
+}
+
+#[test]
+fn distances_of_pairs_are_those_of_fingerprints_of_all_images() {
+    let Some(recorded) = recorded() else { return };
+    let images: Vec<u32> = (0..20_000).collect();
+    let pairs = PairDistances::on(&recorded.table, &images).unwrap();
+    for owner in &recorded.vanillas {
+        let expected = recorded.distances(Statistic::MutualInformation, owner, &images);
+        let row = recorded.kept.iter().position(|name| name == owner).unwrap();
+        assert_eq!(pairs.row(row), expected, "{owner}");
+        let column: Vec<f64> = (0..pairs.models()).map(|i| pairs.distance(i, row)).collect();
+        assert_eq!(column, expected, "{owner}");
     }
 }
 

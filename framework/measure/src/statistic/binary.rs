@@ -39,12 +39,11 @@ enum Way {
 struct Sums {
     /// Of the reference.
     row: f64,
-    /// Information, less what the other two add: `[both]`.
-    both: Vec<f64>,
-    /// `[alone]`.
-    alone: Vec<f64>,
-    /// Entropy of the suspect: `[both + alone]`.
-    column: Vec<f64>,
+    /// One after another: the information less what the other two add, `[both]`; what `[alone]` adds to it; the entropy
+    /// of the suspect, `[both + alone]`.
+    all: Vec<f64>,
+    /// Where the second and the third begin.
+    starts: [usize; 2],
 }
 
 impl Sums {
@@ -57,21 +56,27 @@ impl Sums {
             let (up, down) = (terms[..=total].iter(), terms[..=total].iter().rev());
             up.zip(down).map(|(a, b)| a + b)
         };
-        Self {
-            row,
-            // Every intermediate sum stays below the term of the total, and so is exact.
-            both: pairs(right).map(|pair| (row - whole) + pair).collect(),
-            alone: pairs(wrong).collect(),
-            column: pairs(total).map(|pair| whole - pair).collect(),
-        }
+        let mut all = Vec::with_capacity(2 * total + 3);
+        // Every intermediate sum stays below the term of the total, and so is exact.
+        all.extend(pairs(right).map(|pair| (row - whole) + pair));
+        all.extend(pairs(wrong));
+        all.extend(pairs(total).map(|pair| whole - pair));
+        Self { row, all, starts: [right + 1, total + 2] }
+    }
+
+    fn parts(&self) -> [&[f64]; 3] {
+        let (counts, columns) = self.all.split_at(self.starts[1]);
+        let (both, alone) = counts.split_at(self.starts[0]);
+        [both, alone, columns]
     }
 
     fn table(&self) -> Vec<f64> {
-        let mut cells = Vec::with_capacity(self.both.len() * self.alone.len());
-        for (both, &given) in self.both.iter().enumerate() {
-            let columns = &self.column[both..];
+        let [both, alone, columns] = self.parts();
+        let mut cells = Vec::with_capacity(both.len() * alone.len());
+        for (start, &given) in both.iter().enumerate() {
+            let columns = &columns[start..];
             cells.extend(
-                self.alone.iter().zip(columns).map(|(&alone, &column)| {
+                alone.iter().zip(columns).map(|(&alone, &column)| {
                     normalised(self.row, column, (given + alone) + column)
                 }),
             );
@@ -103,38 +108,44 @@ impl Binary {
         matches!(self.way, Way::Infinite)
     }
 
-    /// Distances of the suspects of a tile.
+    /// Distances of the suspects of a tile, whose counts are used up.
     #[inline(always)]
-    pub(super) fn distances(&self, both: &[u32], alone: &[u32], out: &mut [f64]) {
+    pub(super) fn distances(
+        &self,
+        both: &[u32],
+        alone: &mut [u32],
+        scratch: &mut [f64; MODELS],
+        out: &mut [f64],
+    ) {
         match &self.way {
             Way::Infinite => out.fill(f64::INFINITY),
             Way::Mismatches => {
                 let (right, total) = (self.right as f64, (self.right + self.wrong) as f64);
-                for ((out, &both), &alone) in out.iter_mut().zip(both).zip(alone) {
+                for ((out, &both), &mut alone) in out.iter_mut().zip(both).zip(alone) {
                     *out = (right - f64::from(both) + f64::from(alone)) / total;
                 }
             }
             Way::Table(cells) => {
                 #[expect(clippy::cast_possible_truncation, reason = "at most a table's cells")]
                 let side = (self.wrong + 1) as u32;
-                let mut places = [0; MODELS];
-                for ((place, &both), &alone) in places.iter_mut().zip(both).zip(alone) {
-                    *place = both.wrapping_mul(side).wrapping_add(alone);
+                for (alone, both) in alone.iter_mut().zip(both) {
+                    *alone = both.wrapping_mul(side).wrapping_add(*alone);
                 }
-                look_up(cells, &places, out);
+                look_up(cells, alone, out);
             }
             Way::Sums(sums) => {
-                let (mut columns, mut informations) = ([0.0; MODELS], [0.0; MODELS]);
-                let (both, alone) = (&both[..out.len()], &alone[..out.len()]);
-                look_up_sums(sums, both, alone, &mut columns, &mut informations);
-                divide(sums.row, &columns, &informations, out);
+                look_up_sums(sums, both, alone, scratch, out);
+                // Once everything is looked up, vector instructions divide.
+                for (out, &column) in out.iter_mut().zip(&*scratch) {
+                    *out = normalised(sums.row, column, *out);
+                }
             }
             Way::Terms(terms) => {
                 let (right, wrong) = (self.right, self.wrong);
                 let term = |n: usize| terms.term(n as u64);
                 let whole = term(right + wrong);
                 let row = whole - (term(right) + term(wrong));
-                for ((out, &both), &alone) in out.iter_mut().zip(both).zip(alone) {
+                for ((out, &both), &mut alone) in out.iter_mut().zip(both).zip(alone) {
                     let (both, alone) = (both as usize, alone as usize);
                     let hits = both + alone;
                     let column = whole - (term(hits) + term(right + wrong - hits));
@@ -156,26 +167,19 @@ fn look_up(cells: &[f64], places: &[u32], out: &mut [f64]) {
     }
 }
 
+/// Entropies of suspects and the information.
 #[inline(never)]
 fn look_up_sums(
     sums: &Sums,
     both: &[u32],
     alone: &[u32],
-    columns: &mut [f64],
+    columns: &mut [f64; MODELS],
     informations: &mut [f64],
 ) {
-    let (given_both, given_alone, column_of) = (&*sums.both, &*sums.alone, &*sums.column);
+    let [of_both, of_alone, of_hits] = sums.parts();
     let looked_up = columns.iter_mut().zip(informations);
     for (((column, information), &both), &alone) in looked_up.zip(both).zip(alone) {
-        *column = column_of[both.wrapping_add(alone) as usize];
-        *information = (given_both[both as usize] + given_alone[alone as usize]) + *column;
-    }
-}
-
-/// The distances, once everything is looked up: vector instructions divide.
-#[inline(always)]
-fn divide(row: f64, columns: &[f64], informations: &[f64], out: &mut [f64]) {
-    for ((out, &column), &information) in out.iter_mut().zip(columns).zip(informations) {
-        *out = normalised(row, column, information);
+        *column = of_hits[both.wrapping_add(alone) as usize];
+        *information = (of_both[both as usize] + of_alone[alone as usize]) + *column;
     }
 }

@@ -30,10 +30,11 @@ pub(super) fn correctness_distances(
         return out.fill(f64::INFINITY);
     }
     let both = agreements(suspects, right.into_iter());
-    let alone = agreements(suspects, wrong.into_iter());
-    let counts = both.chunks(MODELS).zip(alone.chunks(MODELS));
+    let mut alone = agreements(suspects, wrong.into_iter());
+    let mut scratch = [0.0; MODELS];
+    let counts = both.chunks(MODELS).zip(alone.chunks_mut(MODELS));
     for (out, (both, alone)) in out.chunks_mut(MODELS).zip(counts) {
-        binary.distances(both, alone, out);
+        binary.distances(both, alone, &mut scratch, out);
     }
 }
 
