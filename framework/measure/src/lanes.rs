@@ -36,9 +36,11 @@ impl Lanes {
     /// All lanes of this processor, widest first.
     pub(crate) fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
+        let counts = is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("popcnt");
+        #[cfg(target_arch = "x86_64")]
         let wider = [
-            (is_x86_feature_detected!("avx512f"), Width::Avx512),
-            (is_x86_feature_detected!("avx2"), Width::Avx2),
+            (is_x86_feature_detected!("avx512f") && counts, Width::Avx512),
+            (is_x86_feature_detected!("avx2") && counts, Width::Avx2),
         ];
         #[cfg(not(target_arch = "x86_64"))]
         let wider: [(bool, Width); 0] = [];
@@ -55,23 +57,23 @@ impl Lanes {
         match self.0 {
             Width::Portable => work.run::<2>(),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: this width is made only after AVX2 was detected.
+            // SAFETY: this width is made only after AVX2, BMI1 and POPCNT were detected.
             Width::Avx2 => unsafe { avx2(work) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: this width is made only after AVX-512F was detected.
+            // SAFETY: this width is made only after AVX-512F, BMI1 and POPCNT were detected.
             Width::Avx512 => unsafe { avx512(work) },
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,bmi1,popcnt")]
 fn avx2<T: Work>(work: T) -> T::Output {
     work.run::<4>()
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,bmi1,popcnt")]
 fn avx512<T: Work>(work: T) -> T::Output {
     work.run::<8>()
 }

@@ -4,10 +4,12 @@ use super::{
     Statistic,
     terms::{Terms, normalised},
 };
-use crate::bits::MODELS;
 
 /// Cells of a table of distances: what fits in a cache beside the rows.
 const CELLS: usize = 1 << 14;
+
+/// Suspects whose sums are looked up before their distances are divided.
+const PIECE: usize = 64;
 
 /// From counts to distances, for one reference.
 ///
@@ -110,13 +112,7 @@ impl Binary {
 
     /// Distances of the suspects of a tile, whose counts are used up.
     #[inline(always)]
-    pub(super) fn distances(
-        &self,
-        both: &[u32],
-        alone: &mut [u32],
-        scratch: &mut [f64; MODELS],
-        out: &mut [f64],
-    ) {
+    pub(super) fn distances(&self, both: &[u32], alone: &mut [u32], out: &mut [f64]) {
         match &self.way {
             Way::Infinite => out.fill(f64::INFINITY),
             Way::Mismatches => {
@@ -134,10 +130,14 @@ impl Binary {
                 look_up(cells, alone, out);
             }
             Way::Sums(sums) => {
-                look_up_sums(sums, both, alone, scratch, out);
-                // Once everything is looked up, vector instructions divide.
-                for (out, &column) in out.iter_mut().zip(&*scratch) {
-                    *out = normalised(sums.row, column, *out);
+                let mut columns = [0.0; PIECE];
+                let counts = both.chunks(PIECE).zip(alone.chunks(PIECE));
+                for (out, (both, alone)) in out.chunks_mut(PIECE).zip(counts) {
+                    look_up_sums(sums, both, alone, &mut columns, out);
+                    // Once everything is looked up, vector instructions divide.
+                    for (out, &column) in out.iter_mut().zip(&columns) {
+                        *out = normalised(sums.row, column, *out);
+                    }
                 }
             }
             Way::Terms(terms) => {
@@ -173,7 +173,7 @@ fn look_up_sums(
     sums: &Sums,
     both: &[u32],
     alone: &[u32],
-    columns: &mut [f64; MODELS],
+    columns: &mut [f64; PIECE],
     informations: &mut [f64],
 ) {
     let [of_both, of_alone, of_hits] = sums.parts();

@@ -140,12 +140,11 @@ impl Work for RightWrong<'_> {
     fn run<const WORDS: usize>(self) {
         let (right, wrong) = (self.groups.rows(0), self.groups.rows(1));
         let (mut both, mut alone) = ([0; MODELS], [0; MODELS]);
-        let mut scratch = [0.0; MODELS];
         for (tile, out) in self.out.chunks_mut(MODELS).enumerate() {
             let rows = self.bits.rows(tile, 0);
             count::<WORDS>(rows, right, &mut both);
             count::<WORDS>(rows, wrong, &mut alone);
-            self.binary.distances(&both, &mut alone, &mut scratch, out);
+            self.binary.distances(&both, &mut alone, out);
         }
     }
 }

@@ -31,10 +31,9 @@ pub(super) fn correctness_distances(
     }
     let both = agreements(suspects, right.into_iter());
     let mut alone = agreements(suspects, wrong.into_iter());
-    let mut scratch = [0.0; MODELS];
     let counts = both.chunks(MODELS).zip(alone.chunks_mut(MODELS));
     for (out, (both, alone)) in out.chunks_mut(MODELS).zip(counts) {
-        binary.distances(both, alone, &mut scratch, out);
+        binary.distances(both, alone, out);
     }
 }
 

@@ -175,8 +175,7 @@ impl Work for PairRow<'_> {
         let flip = if few_right { 0 } else { u64::MAX };
         let length = shared.queries.len() / 64;
         let words = &shared.words[model * length..][..length];
-        select(words, flip, &shared.queries, rows);
-        rows.resize(rows.len().next_multiple_of(STEP), shared.zeros);
+        let rows = select(words, flip, shared, rows);
         let terms = &*shared.terms;
         let row = shared.entropies[model];
         let given = row - terms[shared.total];
@@ -203,15 +202,26 @@ impl Work for PairRow<'_> {
     }
 }
 
-/// The rows of the queries whose bit, flipped or not, is set.
+/// Writes the rows of the queries whose bit, flipped or not, is set, padded by rows of zeros, and returns them.
 #[inline(always)]
-fn select(words: &[u64], flip: u64, queries: &[u32], out: &mut Vec<u32>) {
-    out.clear();
-    for (&word, queries) in words.iter().zip(queries.as_chunks::<64>().0) {
+fn select<'a>(words: &[u64], flip: u64, shared: &Shared<'_>, out: &'a mut Vec<u32>) -> &'a [u32] {
+    // Room for a step beyond the last row.
+    out.resize(shared.queries.len() + 2 * STEP, shared.zeros);
+    let mut end = 0;
+    for (&word, queries) in words.iter().zip(shared.queries.as_chunks::<64>().0) {
         let mut word = word ^ flip;
-        while word != 0 {
-            out.push(queries[word.trailing_zeros() as usize]);
-            word &= word - 1;
+        let mut place = end;
+        end += word.count_ones() as usize;
+        // A whole step at a time, more often than not too much: cheaper than to ask after each bit.
+        while place < end {
+            for out in &mut out[place..place + STEP] {
+                *out = queries[word.trailing_zeros() as usize & 63];
+                word &= word.wrapping_sub(1);
+            }
+            place += STEP;
         }
     }
+    let padded = end.next_multiple_of(STEP);
+    out[end..padded].fill(shared.zeros);
+    &out[..padded]
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{binary::Binary, bits::Scoring, *};
-use crate::{AnswerTable, Stream, bits::MODELS, lanes::Lanes};
+use crate::{AnswerTable, Stream, lanes::Lanes};
 
 /// Distances of `suspects` by `statistic`, which are the same with and without bits.
 fn distances(
@@ -223,7 +223,7 @@ proptest! {
         let (right, wrong) = ((both + owner) as usize, (suspect + neither) as usize);
         let binary = Binary::new(Statistic::MutualInformation, right, wrong, suspects);
         let mut out = [f64::NAN];
-        binary.distances(&[both], &mut [suspect], &mut [0.0; MODELS], &mut out);
+        binary.distances(&[both], &mut [suspect], &mut out);
         prop_assert_eq!(out[0], mutual_information_distance(&counts, 2));
         prop_assert_eq!(out[0], mutual_information_distance(&[both, suspect, owner, neither], 2));
     }
