@@ -97,7 +97,7 @@ pub(crate) fn judge(
         true => sequential::test(context, &bench)?,
         false => Vec::new(),
     };
-    let figures = figures::figures(context, material, &bench)?;
+    let figures = figures::figures(context, material, &bench, &mut warnings)?;
     let results = Results {
         schema: SCHEMA,
         suite: plan.suite.name.clone(),

@@ -192,12 +192,15 @@ fn attribute<'a, T: ?Sized>(
         }
     };
     // A value that is wrong whatever the others are is wrong by itself; what fails without it is not its fault.
+    let whole = error.to_string();
     let without = build("{}").err().map(|error| error.to_string());
     let alone: Vec<(usize, Error)> = accepted
         .iter()
         .filter_map(|&index| Some((index, build(&json(used, &[index])).err()?)))
         .filter(|(index, error)| match error {
             Error::Parameter { name, .. } => *name == used.parameters[*index].0.value,
+            // A file may be unreadable for want of the other parameters only.
+            Error::File { .. } => error.to_string() == whole,
             _ => Some(error.to_string()) != without,
         })
         .collect();
@@ -276,6 +279,12 @@ mod tests {
         fn configure(parameters: Params) -> Result<Self> {
             if !(0.0..=1.0).contains(&parameters.share) {
                 return Err(Error::parameter("share", parameters.share, "must lie in [0, 1]"));
+            }
+            if parameters.low == 8.0 {
+                return Err(Error::parameter("low", parameters.low, "never eight"));
+            }
+            if parameters.high == 7.0 {
+                return Err(Error::file("seven", "missing"));
             }
             if parameters.low > parameters.high {
                 return Err(Error::Refused("`low` exceeds `high`".to_owned()));
@@ -383,6 +392,16 @@ mod tests {
         assert_eq!(found[1].1, "`share` = 2: must lie in [0, 1]");
         assert_eq!(found[1].2, "`share`: Share, in [0, 1].");
         assert!(found[2].1.contains("invalid type: string \"three\""), "{}", found[2].1);
+    }
+
+    #[test]
+    fn a_file_is_blamed_on_its_parameter_only_where_it_is_the_mistake() {
+        // Alone, `high` names a file that is missing; with `low` it is `low` that is refused.
+        let found = mistakes(NAME, &[("high", json!(7.0))]);
+        assert_eq!((found.len(), found[0].0), (1, 110));
+        assert!(found[0].1.contains("missing"), "{}", found[0].1);
+        let found = mistakes(NAME, &[("high", json!(7.0)), ("low", json!(8.0))]);
+        assert_eq!((found.len(), found[0].0), (1, 210));
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl Fbi {
             .chain(rehearsals.iter().map(|rehearsal| &rehearsal.answers))
             .map(|answers| answers.restricted_to(self.access()))
             .collect::<Result<_, _>>()?;
-        let table = AnswerTable::from_models(&members)?;
+        let table = AnswerTable::with_truth(&members, &owner.pool.truth)?;
         let images: Vec<u32> = (0..).take(owner.pool.len()).collect();
         let suspects = Suspects::new(&table, &images, table.ranks());
         let mut distances = vec![f64::INFINITY; members.len()];

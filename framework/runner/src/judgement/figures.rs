@@ -47,11 +47,12 @@ enum Made {
     Histogram(HistogramFigure),
 }
 
-/// The figures that the suite asks for.
+/// The figures that the suite asks for; maps that so few models can't have are warned of.
 pub(super) fn figures(
     context: &Context<'_>,
     material: &Material<'_>,
     bench: &Bench<'_>,
+    warnings: &mut Vec<String>,
 ) -> Result<Option<Figures>, RunError> {
     let plan = context.plan;
     let Some(asked) = &plan.suite.figures else {
@@ -106,7 +107,13 @@ pub(super) fn figures(
         Ok(HistogramFigure { selection: selection.name().to_owned(), budget, classes })
     };
     // Maps first: each takes longer than all histograms.
-    let mut cells: Vec<Cell> = asked.perplexities.iter().map(|&p| Cell::Map(p)).collect();
+    let models = whole.models();
+    let (drawn, left): (Vec<f64>, Vec<f64>) =
+        asked.perplexities.iter().partition(|&&perplexity| perplexity <= (models - 1) as f64);
+    warnings.extend(left.iter().map(|perplexity| {
+        format!("no map of perplexity {perplexity}: it needs more models than the {models} kept")
+    }));
+    let mut cells: Vec<Cell> = drawn.into_iter().map(Cell::Map).collect();
     for selection in [Selection::Random, Selection::Entropy] {
         cells.extend(asked.histograms.iter().map(|l| Cell::Histogram(selection, l.value)));
     }

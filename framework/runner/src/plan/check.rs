@@ -225,6 +225,15 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+        for images in suite.figures.iter().flat_map(|figures| &figures.histograms) {
+            if images.value > split.pool.len() {
+                let label = format!("{} of {} images", images.value, split.pool.len());
+                let help = "raise data.pool, or ask fewer images in [figures]".to_owned();
+                // Default numbers stand nowhere in the file.
+                let at = if images.at.is_empty() { models_at } else { &images.at };
+                self.complain(at, "a histogram above the pool", label, Some(help));
+            }
+        }
         for (given, parsed) in suite.fingerprints.iter().zip(fingerprints) {
             self.check_fingerprint(given, parsed, split, variants);
             if let Some(recorded) = recorded {
