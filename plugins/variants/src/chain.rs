@@ -133,7 +133,9 @@ fn build(index: usize, step: &Step) -> Result<(Box<dyn VariantGenerator>, String
         return Err(Error::parameter("steps", format!("`{}`", step.plugin), problem));
     };
     let built = build(&Value::Object(step.parameters.clone()).to_string());
-    built.map(|generator| (generator, entry.recipe())).map_err(|error| Error::Refused(format!("step {} ({}): {error}", index + 1, step.plugin)))
+    built
+        .map(|generator| (generator, entry.recipe()))
+        .map_err(|error| Error::Refused(format!("step {} ({}): {error}", index + 1, step.plugin)))
 }
 
 fn merged(all: Vec<Changes>) -> Changes {
