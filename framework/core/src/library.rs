@@ -28,6 +28,9 @@ pub const SYMBOL: &[u8] = b"bertillon_plugins\0";
 /// Revision of [`Handshake`] itself; a change of its fields raises it.
 pub const REVISION: u32 = 1;
 
+/// Digest of the source of this crate and of `bertillon-measure`, which must be the same on both sides.
+pub const INTERFACE_DIGEST: &str = env!("BERTILLON_INTERFACE_DIGEST");
+
 /// What is compared, in the order of [`Handshake::texts`].
 const NAMES: [&str; 7] =
     ["rustc", "bertillon", "source of bertillon", "tch", "libtorch", "target", "panics"];
