@@ -147,7 +147,10 @@ fn refused(change: impl FnOnce(&mut Vec<u8>)) -> String {
 fn a_copy_clashes_by_name_and_both_places_are_told() {
     load();
     let error = refused(|_| ());
-    assert!(error.contains("two plugins are registered as variant generator `panicking`"), "{error}");
+    assert!(
+        error.contains("two plugins are registered as variant generator `panicking`"),
+        "{error}"
+    );
     assert!(error.contains("libbertillon_panicking.so") && error.contains("copy.so)"), "{error}");
 }
 

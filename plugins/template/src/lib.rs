@@ -118,9 +118,8 @@ mod tests {
     #[test]
     fn a_variant_answers_as_its_vanilla_does_to_the_shifted_image() {
         let images = testkit::images(4, 1).tensor(Device::Cpu);
-        let expected = ToyModel::new(0)
-            .logits(&(&images + 0.25).clamp(0.0, 1.0), Mode::Evaluation)
-            .unwrap();
+        let shifted = (&images + 0.25).clamp(0.0, 1.0);
+        let expected = ToyModel::new(0).logits(&shifted, Mode::Evaluation).unwrap();
         let actual = derived(0.25).model.logits(&images, Mode::Evaluation).unwrap();
         assert_eq!(actual, expected);
     }

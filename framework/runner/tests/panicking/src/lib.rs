@@ -75,7 +75,10 @@ impl VariantGenerator for Panicking {
         // A panic within leaves libtorch's recording of gradients switched off.
         tch::no_grad(|| self.0.pass("derive"));
         let changes = Changes { summary: "nothing, in another box".into(), ..Changes::default() };
-        Ok(Derived { model: Box::new(PanickingModel { inner: copy, told: self.0.clone() }), changes })
+        Ok(Derived {
+            model: Box::new(PanickingModel { inner: copy, told: self.0.clone() }),
+            changes,
+        })
     }
 }
 
