@@ -15,7 +15,7 @@ use std::{
 
 /// Links the crate's programs and tests with a run path to the libtorch that they were built with.
 ///
-/// The crate must depend on `tch`, which tells where libtorch lies.
+/// The crate must depend on `torch-sys`, which tells where libtorch lies.
 pub fn libtorch_run_path() {
     let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB") else {
         return;

@@ -101,7 +101,7 @@ fn list_and_describe_tell_where_a_plugin_comes_from() {
     let (code, described, _) = folder.output(&["describe", "panicking", "--plugin", file]);
     assert_eq!(code, Some(0));
     assert!(described.contains("From: library ") && described.contains("(bertillon-panicking 0."));
-    assert!(described.contains("at: string, default \"nowhere\""), "{described}");
+    assert!(described.contains("at: text, default \"nowhere\""), "{described}");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn plugins_that_panic_or_never_end_fail_their_own_cells_with_exit_code_3() {
     let folder =
         Folder::with(&SUITE.replace("[[fingerprints]]", &format!("{variants}[[fingerprints]]")));
     let library = library();
-    let arguments = ["run", "suite.toml", "--quiet", "--cell-timeout", "20", "--plugin"];
+    let arguments = ["run", "suite.toml", "--quiet", "--cell-timeout", "10", "--plugin"];
     let (code, shown, error) =
         folder.output(&[&arguments[..], &[library.to_str().unwrap()]].concat());
     assert_eq!(code, Some(3), "{error}");
@@ -191,7 +191,7 @@ fn plugins_that_panic_or_never_end_fail_their_own_cells_with_exit_code_3() {
     let failures = results["failures"].as_array().unwrap();
     assert!(failures.iter().all(|failure| failure["plugin"] == "panicking"), "{failures:?}");
     let late = |failure: &&Value| {
-        failure["reason"] == "took longer than 20 s (--cell-timeout) and was abandoned"
+        failure["reason"] == "took longer than 10 s (--cell-timeout) and was abandoned"
     };
     assert_eq!(failures.iter().filter(late).count(), 3);
     assert_eq!(

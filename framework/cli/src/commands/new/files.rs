@@ -111,7 +111,10 @@ impl Crate<'_> {
             Framework::Within(root) => (root, String::new()),
             Framework::Beside(root) => {
                 let libtorch = format!("{root}/.libtorch/torch");
-                (root, format!("\n[env]\nLIBTORCH = {libtorch:?}\n"))
+                (
+                    root,
+                    format!("\n[env]\nLIBTORCH = {{ value = {libtorch:?}, relative = false }}\n"),
+                )
             }
             Framework::Repository => return None,
         };
