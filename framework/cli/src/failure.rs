@@ -11,7 +11,7 @@ use crate::output;
 /// Exit code of a user's mistake.
 pub(crate) const USER: u8 = 2;
 /// Exit code of a run some cells of which failed.
-const SOME_FAILED: u8 = 3;
+pub(crate) const SOME_FAILED: u8 = 3;
 /// Exit code of bertillon's own fault.
 pub(crate) const FAULT: u8 = 4;
 /// Exit code after Ctrl-C, as shells have it.
@@ -24,6 +24,8 @@ pub(crate) enum Outcome {
     Done,
     /// Some cells failed and were reported.
     SomeFailed,
+    /// Some cells failed, and threads of some are still at work.
+    SomeAbandoned,
     /// The machine is not ready, as was said line by line.
     NotReady,
 }
@@ -32,7 +34,7 @@ impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Done => Self::SUCCESS,
-            Outcome::SomeFailed => Self::from(SOME_FAILED),
+            Outcome::SomeFailed | Outcome::SomeAbandoned => Self::from(SOME_FAILED),
             Outcome::NotReady => Self::from(USER),
         }
     }

@@ -19,7 +19,7 @@ use bertillon_variants as _;
 use clap::Parser as _;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use failure::Failure;
+use failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
     fault::watch();
@@ -36,9 +36,18 @@ fn program() -> ExitCode {
         }
     };
     match log().and_then(|()| cli.command.run()) {
+        Ok(Outcome::SomeAbandoned) => leave_at_once(),
         Ok(outcome) => outcome.into(),
         Err(failure) => failure.report(),
     }
+}
+
+/// Ends the program without libtorch's farewells, which would pull the ground from under threads still at work in it.
+/// All is written by now.
+#[expect(unsafe_code, reason = "Rust's own exit runs the destructors of C++ libraries")]
+fn leave_at_once() -> ! {
+    // SAFETY: it does not return, and no destructor of ours has anything left to do.
+    unsafe { libc::_exit(i32::from(failure::SOME_FAILED)) }
 }
 
 fn log() -> Result<(), Failure> {

@@ -49,9 +49,19 @@ pub enum Error {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// libtorch refused an operation.
-    #[error("libtorch: {}", first_line(.0))]
-    Torch(#[from] tch::TchError),
+    /// libtorch refused an operation; what it said, in a line.
+    ///
+    /// In words, since the types within a [`tch::TchError`] depend on what else a library of plugins is built with.
+    #[error("libtorch: {0}")]
+    Torch(String),
+    /// A plugin panicked.
+    #[error("panicked: {message}{}", match place.as_str() { "" => String::new(), place => format!(" (at {place})") })]
+    Panicked {
+        /// First line of its message.
+        message: String,
+        /// File and line, where known.
+        place: String,
+    },
     /// Answers or statistics disagree.
     #[error(transparent)]
     Measure(#[from] bertillon_measure::Error),
@@ -69,6 +79,12 @@ impl Error {
     /// A file that can't be used, with the reason.
     pub fn file(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
         Self::File { path: path.into(), problem: problem.to_string() }
+    }
+}
+
+impl From<tch::TchError> for Error {
+    fn from(error: tch::TchError) -> Self {
+        Self::Torch(first_line(&error))
     }
 }
 

@@ -12,7 +12,9 @@
 mod answering;
 mod collection;
 mod error;
+pub mod guard;
 mod images;
+pub mod library;
 mod method;
 mod model;
 mod owner;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::{
     Access, AnswerTable, Answers, Error, Images, InputSelector, Owner, Result, Stream, Suspects,
+    guard,
 };
 
 /// What an owner must know.
@@ -153,8 +154,10 @@ pub struct Oracle<'a> {
 
 impl<'a> Oracle<'a> {
     /// A suspect answering by `ask`, at most `budget` queries.
-    pub fn new(budget: usize, ask: impl FnMut(&Queries) -> Result<Answers> + 'a) -> Self {
-        Self { ask: Box::new(ask), asked: 0, budget }
+    pub fn new(budget: usize, mut ask: impl FnMut(&Queries) -> Result<Answers> + 'a) -> Self {
+        // Its panics must not run through the library of the method that asks.
+        let ask = Box::new(move |queries: &Queries| guard::catch(|| ask(queries)));
+        Self { ask, asked: 0, budget }
     }
 
     /// Puts queries to the suspect.

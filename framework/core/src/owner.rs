@@ -9,7 +9,7 @@ use std::{
 
 use tch::Device;
 
-use crate::{Answers, Error, Images, Model, Result, Variation};
+use crate::{Answers, Error, Images, Model, Result, Variation, guard};
 
 /// Images with labels from which benign queries are drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,28 @@ pub struct Owner {
 /// What plugins worked out from what an owner knows, by name: she enrols once for every draw and budget, and a
 /// ranking of the pool stays the same. Starts empty (`Memory::default()`).
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>);
+pub struct Memory(Mutex<HashMap<String, Kept>>);
+
+/// Something remembered.
+struct Kept {
+    /// None only while it is dropped.
+    value: Option<Arc<dyn Any + Send + Sync>>,
+    /// Drops the value with its panics caught, by the code of whoever made it.
+    release: fn(Arc<dyn Any + Send + Sync>),
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.value.take().into_iter().for_each(self.release);
+    }
+}
+
+fn release(value: Arc<dyn Any + Send + Sync>) {
+    drop(guard::catch(|| {
+        drop(value);
+        Ok(())
+    }));
+}
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,17 +129,14 @@ impl Owner {
         compute: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let mut known = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = match known.get(name) {
-            Some(found) => found.clone(),
-            None => {
-                let computed: Arc<dyn Any + Send + Sync> = Arc::new(compute()?);
-                known.insert(name.to_owned(), computed.clone());
-                computed
-            }
-        };
-        found
-            .downcast()
-            .map_err(|_| Error::Refused(format!("`{name}` is remembered as something else")))
+        let other = || Error::Refused(format!("`{name}` is remembered as something else"));
+        if let Some(found) = known.get(name) {
+            let found = found.value.clone().ok_or_else(other)?;
+            return found.downcast().map_err(|_| other());
+        }
+        let computed = Arc::new(compute()?);
+        known.insert(name.to_owned(), Kept { value: Some(computed.clone()), release });
+        Ok(computed)
     }
 
     /// Her model.

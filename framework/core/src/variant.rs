@@ -121,6 +121,11 @@ pub trait VariantGenerator: Send + Sync {
         Cost::default()
     }
 
+    /// Recipes of the plugins that it is made of, for cache keys; none for one that does all itself.
+    fn ingredients(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes the variant.
     ///
     /// # Errors

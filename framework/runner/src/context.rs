@@ -1,32 +1,35 @@
 //! What the cells of a run share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
-use bertillon::{Answers, Model};
-use tch::Device;
+use bertillon::Answers;
 
 use crate::{
     Interrupt, Options, Progress, RunError,
     cache::{Cache, Found},
     plan::Plan,
-    worker::{Interruptible, for_each},
+    worker::{Site, for_each},
 };
 
 /// What every cell of a run shares.
 pub(crate) struct Context<'a> {
-    pub(crate) plan: &'a Plan,
+    pub(crate) plan: &'a Arc<Plan>,
     pub(crate) cache: &'a Cache,
-    pub(crate) device: Device,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) workers: &'a rayon::ThreadPool,
+    options: &'a Options,
     computed: AtomicU64,
+    abandoned: Arc<AtomicU64>,
 }
 
 impl<'a> Context<'a> {
     /// The shared part of a run of `plan`.
     pub(crate) fn new(
-        plan: &'a Plan,
+        plan: &'a Arc<Plan>,
         cache: &'a Cache,
         workers: &'a rayon::ThreadPool,
         options: &'a Options,
@@ -37,9 +40,10 @@ impl<'a> Context<'a> {
             cache,
             workers,
             progress,
-            device: options.device,
+            options,
             interrupt: &options.interrupt,
             computed: AtomicU64::new(0),
+            abandoned: Arc::default(),
         }
     }
 
@@ -60,9 +64,14 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// A fresh copy of a vanilla.
-    pub(crate) fn load(&self, family: usize) -> bertillon::Result<Box<dyn Model>> {
-        Ok(Interruptible::wrap(self.plan.collection.load(family, self.device)?, self.interrupt))
+    /// Threads left to themselves so far.
+    pub(crate) fn abandoned(&self) -> u64 {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// What a cell works with.
+    pub(crate) fn site(&self) -> Site {
+        Site::new(self.plan, self.options, &self.abandoned)
     }
 
     pub(crate) fn count_answers(&self, answers: usize) {

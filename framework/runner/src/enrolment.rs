@@ -10,8 +10,8 @@ use crate::{
     RunError,
     context::Context,
     plan::{Plan, PlannedFingerprint},
-    population,
-    worker::{Interruptible, guarded},
+    population::{self, Place},
+    worker::{Site, guarded},
 };
 
 /// Answers of rehearsals, `[fingerprint][owner][rehearsal]`.
@@ -26,13 +26,13 @@ pub(crate) struct Known<'a> {
 
 /// The owner of family `family` as `fingerprint` sees her, who knows the families `peers`.
 pub(crate) fn owner(
-    context: &Context<'_>,
+    site: &Site,
     fingerprint: &PlannedFingerprint,
     family: usize,
     peers: &[usize],
     known: &Known<'_>,
 ) -> PluginResult<Owner> {
-    let plan = context.plan;
+    let plan = site.plan();
     let access = fingerprint.needs.access;
     let answers_of = |family: usize| match &known.vanillas[family] {
         Ok(answers) => Ok(answers.restricted_to(access)?),
@@ -63,7 +63,7 @@ pub(crate) fn owner(
         }
     }
     let model = match fingerprint.knowledge.model {
-        true => Some(Interruptible::wrap(context.load(family)?, context.interrupt)),
+        true => Some(site.load(family)?),
         false => None,
     };
     Ok(Owner {
@@ -73,7 +73,7 @@ pub(crate) fn owner(
         pool: plan.pool.clone(),
         peers,
         rehearsals,
-        device: context.device,
+        device: site.device(),
         memory: Memory::default(),
     })
 }
@@ -81,10 +81,11 @@ pub(crate) fn owner(
 /// The owner's bank of crafted queries.
 pub(crate) fn bank(
     context: &Context<'_>,
-    fingerprint: &PlannedFingerprint,
+    index: usize,
     family: usize,
     known: &Known<'_>,
 ) -> Result<Result<Fingerprint, String>, RunError> {
+    let fingerprint = &context.plan.fingerprints[index];
     let size = fingerprint.bank.expect("only crafting fingerprints have banks");
     let key = context.plan.bank_key(fingerprint, family);
     if let Some(bank) = context.cached(context.cache.fingerprint(key)) {
@@ -92,11 +93,17 @@ pub(crate) fn bank(
     }
     let vanilla = &context.plan.families[family].vanilla.name;
     context.progress.working_on(&format!("{} of {vanilla}", fingerprint.name));
-    let bank = guarded(|| {
-        let owner = owner(context, fingerprint, family, &fingerprint.peers[family], known)?;
-        let mut stream = context.plan.bank_stream(family);
-        let bank = fingerprint.method.enroll(&owner, None, size, &mut stream)?;
-        check(&bank, size, context.plan.pool.len())?;
+    let site = context.site();
+    let owner = guarded(|| owner(&site, fingerprint, family, &fingerprint.peers[family], known));
+    let owner = match owner {
+        Ok(owner) => owner,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let bank = site.limited(move |site| {
+        let plan = site.plan();
+        let mut stream = plan.bank_stream(family);
+        let bank = plan.fingerprints[index].method.enroll(&owner, None, size, &mut stream)?;
+        check(&bank, size, plan.pool.len())?;
         match bank.queries.len() == size {
             true => Ok(bank),
             false => Err(Error::Refused(format!(
@@ -152,13 +159,14 @@ fn check(fingerprint: &Fingerprint, budget: usize, pool: usize) -> PluginResult<
 /// Answers of an owner's rehearsals to the pool.
 pub(crate) fn rehearse(
     context: &Context<'_>,
-    fingerprint: &PlannedFingerprint,
+    fingerprint: usize,
     family: usize,
 ) -> Result<Vec<Result<Answers, String>>, RunError> {
-    fingerprint
-        .rehearsals
-        .iter()
-        .map(|rehearsal| population::rehearsal_answers(context, family, rehearsal))
+    (0..context.plan.fingerprints[fingerprint].rehearsals.len())
+        .map(|index| {
+            let place = Place::Rehearsal { fingerprint, index };
+            population::rehearsal_answers(context, family, place)
+        })
         .collect()
 }
 

@@ -7,7 +7,7 @@ mod identification;
 mod rates;
 mod sequential;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bertillon::{
     AnswerTable, Answers, evaluation,
@@ -68,7 +68,7 @@ impl<'a> Material<'a> {
 /// Suspects that pass the filter, and tables of their answers.
 struct Bench<'a> {
     kept: Vec<&'a Outcome>,
-    pool: AnswerTable,
+    pool: Arc<AnswerTable>,
     suspects: Vec<evaluation::Suspect>,
 }
 
@@ -122,7 +122,7 @@ fn bench<'a>(plan: &Plan, outcomes: &'a [Outcome]) -> Result<Bench<'a>, RunError
     let pool = AnswerTable::with_truth(&columns, &plan.pool.truth);
     let pool = pool.map_err(|error| RunError::User(error.to_string()))?;
     let suspects = kept.iter().map(|outcome| suspect(plan, outcome.model)).collect();
-    Ok(Bench { kept, pool, suspects })
+    Ok(Bench { kept, pool: Arc::new(pool), suspects })
 }
 
 fn suspect(plan: &Plan, model: ModelId) -> evaluation::Suspect {

@@ -6,6 +6,7 @@ mod dry_run;
 mod enrolment;
 mod judgement;
 mod key;
+mod library;
 mod output;
 mod plan;
 mod plugins;
@@ -20,11 +21,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use bertillon::{results::Results, suite::SuiteError};
 
 pub use dry_run::plan;
+pub use library::{SuiteLibraries, load_libraries_of, load_library};
 pub use plan::with_plugin_mistakes;
 pub use record::{RecordedModel, Recording, record};
 pub use run::run;
@@ -40,6 +43,9 @@ pub struct Options {
     pub device: tch::Device,
     /// Workers.
     pub threads: usize,
+    /// Longest that a piece of a plugin's work may take: to derive a model, to answer, to enrol and judge for an owner.
+    /// What takes longer fails, and its thread is left to itself.
+    pub cell_timeout: Option<Duration>,
     /// Set from outside to stop at the next cell.
     pub interrupt: Interrupt,
 }
@@ -136,4 +142,6 @@ pub struct Finished {
     pub out: PathBuf,
     /// Answers computed in this run, none when all came from the cache.
     pub computed: u64,
+    /// Threads that ran past [`Options::cell_timeout`] and may still be running.
+    pub abandoned: u64,
 }

@@ -4,7 +4,7 @@ mod pairs;
 
 use std::{fs, path::Path, time::Duration};
 
-use bertillon::results::Results;
+use bertillon::{registry, results::Results};
 use serde::Serialize;
 
 use crate::{Options, RunError, cache::write_whole, context::Context, judgement::Pairs};
@@ -53,6 +53,8 @@ struct Provenance {
     data: String,
     models: Vec<[String; 2]>,
     plugins: Vec<[String; 3]>,
+    /// File, crate and digest of every library loaded.
+    libraries: Vec<[String; 3]>,
     device: String,
     threads: usize,
     seconds: f64,
@@ -84,6 +86,11 @@ impl Provenance {
             plugins: recipes
                 .chain(methods)
                 .map(|r| [r.plugin.clone(), r.parameters.clone(), r.source.clone()])
+                .collect(),
+            libraries: registry::libraries()
+                .unwrap_or_default()
+                .into_iter()
+                .map(|l| [l.path.display().to_string(), l.built_from.clone(), l.digest.clone()])
                 .collect(),
             device: format!("{:?}", options.device),
             threads: options.threads,

@@ -56,6 +56,15 @@ impl<'a> Paths<'a> {
 type Built<T> = Result<(Box<T>, PluginRecipe), Vec<Diagnostic>>;
 type Build<T> = fn(&str) -> bertillon::Result<Box<T>>;
 
+/// The variant generator that a suite names, with the recipes of the plugins that it is made of in its own.
+pub(crate) fn variant(used: &PluginUse, paths: Paths<'_>) -> Built<dyn VariantGenerator> {
+    let (generator, mut recipe) = single_variant(used, paths)?;
+    for ingredient in generator.ingredients() {
+        recipe.source.push_str(&format!(", {ingredient}"));
+    }
+    Ok((generator, recipe))
+}
+
 macro_rules! build {
     ($(#[$doc:meta])* $function:ident, $kind:ident, $trait:ident) => {
         $(#[$doc])*
@@ -70,8 +79,8 @@ macro_rules! build {
 }
 
 build!(
-    /// The variant generator that a suite names.
-    variant, Variant, VariantGenerator
+    /// A variant generator by itself.
+    single_variant, Variant, VariantGenerator
 );
 build!(
     /// The input selector that a suite names.
@@ -132,11 +141,8 @@ fn built<T: ?Sized>(entry: &Entry, build: Build<T>, used: &PluginUse) -> Built<T
     let parameters = json(used, &accepted);
     match build(&parameters) {
         Ok(plugin) if mistakes.is_empty() => {
-            let recipe = PluginRecipe {
-                plugin: entry.name.to_owned(),
-                source: entry.source_digest().to_owned(),
-                parameters,
-            };
+            let recipe =
+                PluginRecipe { plugin: entry.name.to_owned(), source: entry.recipe(), parameters };
             return Ok((plugin, recipe));
         }
         Ok(_) => {}

@@ -1,6 +1,6 @@
 //! The population: each model is loaded or derived once and answers the pool and every crafted query.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bertillon::{Answers, Changes, Error, Fingerprint, Images, Model, Workbench, answer};
 
@@ -9,8 +9,8 @@ use crate::{
     cache::Cache,
     context::Context,
     key::Key,
-    plan::{ModelId, PlannedVariant},
-    worker::{Interruptible, guarded},
+    plan::{ModelId, Plan, PlannedVariant},
+    worker::{Site, with_causes},
 };
 
 /// What became of one model.
@@ -32,7 +32,7 @@ pub(crate) struct Bank {
     pub(crate) fingerprint: usize,
     pub(crate) owner: usize,
     pub(crate) key: Key,
-    pub(crate) content: Fingerprint,
+    pub(crate) content: Arc<Fingerprint>,
 }
 
 /// Asks each vanilla the pool.
@@ -50,9 +50,9 @@ pub(crate) fn vanilla_answers(
         return Ok(Ok(answers));
     }
     context.progress.working_on(&plan.families[family].vanilla.name);
-    let answers = guarded(|| {
-        let model = context.load(family)?;
-        answer(model.as_ref(), plan.pool.images()?, plan.access, context.device)
+    let answers = context.site().limited(move |site| {
+        let model = site.load(family)?;
+        answer(model.as_ref(), site.plan().pool.images()?, site.plan().access, site.device())
     });
     if let Ok(answers) = &answers {
         context.cache.put_answers(key, answers)?;
@@ -65,20 +65,21 @@ pub(crate) fn vanilla_answers(
 pub(crate) fn rehearsal_answers(
     context: &Context<'_>,
     family: usize,
-    rehearsal: &PlannedVariant,
+    place: Place,
 ) -> Result<Result<Answers, String>, RunError> {
     let plan = context.plan;
+    let rehearsal = place.of(plan);
     if let Some(recorded) = &plan.recorded {
         let answers = recorded.variant(family, &rehearsal.variation);
         return Ok(answers.cloned().ok_or_else(|| "it was not recorded".to_owned()));
     }
-    let key = plan.pool_answers_key(plan.derived_key(family, rehearsal, "rehearsal"));
+    let key = plan.pool_answers_key(plan.derived_key(family, rehearsal, place.role()));
     if let Some(answers) = context.cached(context.cache.answers(key)) {
         return Ok(Ok(answers));
     }
-    let answers = guarded(|| {
-        let (model, _) = derive(context, family, rehearsal, "rehearsal")?;
-        answer(model.as_ref(), plan.pool.images()?, plan.access, context.device)
+    let answers = context.site().limited(move |site| {
+        let (model, _) = derive(site, family, place)?;
+        answer(model.as_ref(), site.plan().pool.images()?, site.plan().access, site.device())
     });
     if let Ok(answers) = &answers {
         context.cache.put_answers(key, answers)?;
@@ -87,21 +88,48 @@ pub(crate) fn rehearsal_answers(
     Ok(answers)
 }
 
+/// Where a plan has a variant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// Among those that thieves derive.
+    Variant(usize),
+    /// Among those that owners rehearse for a fingerprint.
+    Rehearsal { fingerprint: usize, index: usize },
+}
+
+impl Place {
+    fn of(self, plan: &Plan) -> &PlannedVariant {
+        match self {
+            Self::Variant(index) => &plan.variants[index],
+            Self::Rehearsal { fingerprint, index } => {
+                &plan.fingerprints[fingerprint].rehearsals[index]
+            }
+        }
+    }
+
+    fn role(self) -> &'static str {
+        match self {
+            Self::Variant(_) => "variant",
+            Self::Rehearsal { .. } => "rehearsal",
+        }
+    }
+}
+
 fn derive(
-    context: &Context<'_>,
+    site: &Site,
     family: usize,
-    variant: &PlannedVariant,
-    role: &str,
+    place: Place,
 ) -> bertillon::Result<(Box<dyn Model>, Changes)> {
-    let plan = context.plan;
+    let plan = site.plan();
+    let variant = place.of(plan);
     let derivation = variant.derivation.as_ref().ok_or_else(only_recorded)?;
     let mut workbench = Workbench {
         images: plan.thief.clone().ok_or_else(only_recorded)?,
-        device: context.device,
-        stream: plan.derivation_stream(family, variant, role),
+        device: site.device(),
+        stream: plan.derivation_stream(family, variant, place.role()),
     };
-    let derived = derivation.generator.derive(context.load(family)?, &mut workbench)?;
-    Ok((Interruptible::wrap(derived.model, context.interrupt), derived.changes))
+    let derived = derivation.generator.derive(site.load(family)?, &mut workbench)?;
+    Ok((site.interruptible(derived.model), derived.changes))
 }
 
 fn only_recorded() -> Error {
@@ -116,7 +144,8 @@ pub(crate) fn cell(
     banks: &[Bank],
 ) -> Result<Outcome, RunError> {
     let plan = context.plan;
-    let mut suspect = Suspect { context, model, white_box: None, changes: None };
+    let mut suspect =
+        Suspect { context, site: context.site(), model, white_box: None, changes: None };
     let mut outcome = Outcome {
         model,
         pool: None,
@@ -179,6 +208,7 @@ pub(crate) fn cell(
 /// A model that is derived when it is first needed.
 struct Suspect<'a> {
     context: &'a Context<'a>,
+    site: Site,
     model: ModelId,
     white_box: Option<Result<Box<dyn Model>, String>>,
     changes: Option<Changes>,
@@ -206,15 +236,15 @@ impl Suspect<'_> {
         Ok(Ok(Some(changes)))
     }
 
-    fn white_box(&mut self) -> Result<&dyn Model, String> {
+    /// Derives the model, where that has not been tried yet.
+    fn white_box(&mut self) -> Result<(), String> {
         if self.white_box.is_none() {
-            let (context, model) = (self.context, self.model);
-            context.progress.working_on(&context.plan.model_name(model));
-            let derived = guarded(|| match model.variant {
-                None => Ok((context.load(model.family)?, None)),
+            let (context, ModelId { family, variant }) = (self.context, self.model);
+            context.progress.working_on(&context.plan.model_name(self.model));
+            let derived = self.site.limited(move |site| match variant {
+                None => Ok((site.load(family)?, None)),
                 Some(variant) => {
-                    let variant = &context.plan.variants[variant];
-                    let (model, changes) = derive(context, model.family, variant, "variant")?;
+                    let (model, changes) = derive(site, family, Place::Variant(variant))?;
                     Ok((model, Some(changes)))
                 }
             });
@@ -224,7 +254,7 @@ impl Suspect<'_> {
             }));
         }
         match self.white_box.as_ref().expect("set above") {
-            Ok(model) => Ok(model.as_ref()),
+            Ok(_) => Ok(()),
             Err(reason) => Err(reason.clone()),
         }
     }
@@ -233,16 +263,33 @@ impl Suspect<'_> {
         if let Some(answers) = self.context.cached(self.cache().answers(key)) {
             return Ok(Ok(answers));
         }
-        let (access, device) = (self.context.plan.access, self.context.device);
-        let answers = match self.white_box() {
-            Ok(model) => guarded(|| answer(model, images, access, device)),
-            Err(reason) => Err(reason),
-        };
+        let answers = self.ask(images);
         if let Ok(answers) = &answers {
             self.cache().put_answers(key, answers)?;
             self.context.count_answers(answers.len());
         }
         Ok(answers)
+    }
+
+    fn ask(&mut self, images: &Images) -> Result<Answers, String> {
+        self.white_box()?;
+        let model = self.white_box.take().expect("it was derived")?;
+        let images = images.clone();
+        // The model goes along, so that it can be abandoned with the thread, and comes back.
+        let asked = self.site.limited(move |site| {
+            let answers = answer(model.as_ref(), &images, site.plan().access, site.device());
+            Ok((model, answers))
+        });
+        match asked {
+            Ok((model, answers)) => {
+                self.white_box = Some(Ok(model));
+                answers.map_err(|error| with_causes(&error))
+            }
+            Err(reason) => {
+                self.white_box = Some(Err(reason.clone()));
+                Err(reason)
+            }
+        }
     }
 
     /// Answers to all queries of a bank: those from the pool are known already.

@@ -50,7 +50,7 @@ pub fn record(
     progress: &dyn Progress,
 ) -> Result<Recording, RunError> {
     let cache = Cache::open(&options.cache)?;
-    let plan = Plan::new(suite, options)?;
+    let plan = Arc::new(Plan::new(suite, options)?);
     let workers = options.workers()?;
     let context = Context::new(&plan, &cache, &workers, options, progress);
     let vanillas = ask_vanillas(&context)?;

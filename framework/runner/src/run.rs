@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Instant,
 };
 
@@ -33,7 +34,7 @@ pub fn run(
     let started = Instant::now();
     output::check_writable(&options.out)?;
     let cache = Cache::open(&options.cache)?;
-    let plan = Plan::new(suite, options)?;
+    let plan = Arc::new(Plan::new(suite, options)?);
     let workers = options.workers()?;
     let context = Context::new(&plan, &cache, &workers, options, progress);
     let vanillas = ask_vanillas(&context)?;
@@ -44,7 +45,8 @@ pub fn run(
     let material = Material::new(&vanillas, &rehearsals, &banks);
     let Judged { results, pairs } = judgement::judge(&context, &material, &outcomes, failures)?;
     output::write(&context, options, &results, &pairs, started.elapsed())?;
-    Ok(Finished { results, out: options.out.clone(), computed: context.computed() })
+    let (computed, abandoned) = (context.computed(), context.abandoned());
+    Ok(Finished { results, out: options.out.clone(), computed, abandoned })
 }
 
 pub(crate) fn ask_vanillas(
@@ -92,7 +94,7 @@ fn rehearse(context: &Context<'_>) -> Result<Rehearsed, RunError> {
     let plan = context.plan;
     let owners = plan.families.len();
     let mut all = Vec::new();
-    for fingerprint in &plan.fingerprints {
+    for (index, fingerprint) in plan.fingerprints.iter().enumerate() {
         if !plan.rehearses(fingerprint) {
             all.push(vec![Vec::new(); owners]);
             continue;
@@ -103,7 +105,7 @@ fn rehearse(context: &Context<'_>) -> Result<Rehearsed, RunError> {
             &step,
             &cells,
             |_| 1.0,
-            |&owner| enrolment::rehearse(context, fingerprint, owner),
+            |&owner| enrolment::rehearse(context, index, owner),
         )?);
     }
     Ok(all)
@@ -138,7 +140,7 @@ fn craft(
         |cell| costs[cell],
         |&(index, owner)| {
             let known = Known { vanillas, rehearsals: &rehearsals[index] };
-            enrolment::bank(context, &plan.fingerprints[index], owner, &known)
+            enrolment::bank(context, index, owner, &known)
         },
     )?;
     let (mut banks, mut failures) = (Vec::new(), Vec::new());
@@ -146,7 +148,7 @@ fn craft(
         match outcome {
             Ok(content) => {
                 let key = plan.bank_key(&plan.fingerprints[fingerprint], owner);
-                banks.push(Bank { fingerprint, owner, key, content });
+                banks.push(Bank { fingerprint, owner, key, content: Arc::new(content) });
             }
             Err(reason) => failures.push(enrolment::failure(plan, fingerprint, owner, reason)),
         }
@@ -184,7 +186,10 @@ pub(crate) fn failures_of(plan: &Plan, outcomes: &[Outcome]) -> Vec<Failure> {
     for outcome in outcomes {
         let name = plan.model_name(outcome.model);
         let variant = outcome.model.variant.map(|variant| &plan.variants[variant]);
-        let plugin = variant.and_then(|variant| variant.plugin()).map(str::to_owned);
+        let plugin = match variant {
+            Some(variant) => variant.plugin().map(str::to_owned),
+            None => Some(plan.suite.models.plugin.value.clone()),
+        };
         if let Some((step, reason)) = &outcome.failure {
             failures.push(Failure {
                 step: (*step).into(),

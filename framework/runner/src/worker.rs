@@ -1,20 +1,20 @@
 //! Doing many cells on several threads, each on its own if it fails.
 
 use std::{
-    any::Any,
-    cell::{Cell, RefCell},
     error::Error as _,
-    panic::{self, AssertUnwindSafe},
     sync::{
-        Mutex, Once,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc,
     },
+    thread,
+    time::Duration,
 };
 
-use bertillon::{ImageShape, Mode, Model, Parameter};
-use tch::Tensor;
+use bertillon::{ImageShape, Mode, Model, Parameter, guard};
+use tch::{Device, Tensor};
 
-use crate::{Interrupt, RunError};
+use crate::{Interrupt, Options, RunError, plan::Plan};
 
 /// Works on `cells` with all threads of `pool`, in their order, and gives back a result for each.
 ///
@@ -56,17 +56,79 @@ pub(crate) fn for_each<C: Sync, T: Send>(
 
 /// Runs a plugin's code; its errors and panics become a reason in words.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> bertillon::Result<T>) -> Result<T, String> {
-    catch_quietly();
-    IN_PLUGIN.set(IN_PLUGIN.get() + 1);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    IN_PLUGIN.set(IN_PLUGIN.get() - 1);
-    match outcome {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(with_causes(&error)),
-        Err(payload) => {
-            let place = PLACE.take();
-            Err(format!("panicked: {}{place}", first_line(payload.as_ref())))
+    guard::catch(work).map_err(|error| with_causes(&error))
+}
+
+/// What the threads of a cell need to go on by themselves, should the cell be abandoned: they own or share it all.
+#[derive(Clone)]
+pub(crate) struct Site {
+    plan: Arc<Plan>,
+    device: Device,
+    interrupt: Interrupt,
+    /// Set when the cell is abandoned: its models answer no more, so that its thread ends soon.
+    expired: Interrupt,
+    timeout: Option<Duration>,
+    abandoned: Arc<AtomicU64>,
+}
+
+impl Site {
+    /// For one cell of a run of `plan`; `abandoned` counts those that are.
+    pub(crate) fn new(plan: &Arc<Plan>, options: &Options, abandoned: &Arc<AtomicU64>) -> Self {
+        Self {
+            plan: plan.clone(),
+            device: options.device,
+            interrupt: options.interrupt.clone(),
+            expired: Interrupt::default(),
+            timeout: options.cell_timeout,
+            abandoned: abandoned.clone(),
         }
+    }
+
+    /// The plan of the run.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where to compute.
+    pub(crate) fn device(&self) -> Device {
+        self.device
+    }
+
+    /// A fresh copy of a vanilla.
+    pub(crate) fn load(&self, family: usize) -> bertillon::Result<Box<dyn Model>> {
+        Ok(self.interruptible(self.plan.collection.load(family, self.device)?))
+    }
+
+    /// A model that stops answering when the run is interrupted or the cell abandoned.
+    pub(crate) fn interruptible(&self, model: Box<dyn Model>) -> Box<dyn Model> {
+        let stops = [self.interrupt.clone(), self.expired.clone()];
+        Box::new(Interruptible { inner: model, stops })
+    }
+
+    /// Runs a plugin's code as [`guarded`], and waits no longer than a cell may take.
+    pub(crate) fn limited<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> bertillon::Result<T> + Send + 'static,
+    ) -> Result<T, String> {
+        let Some(timeout) = self.timeout else {
+            return guarded(|| work(self));
+        };
+        let (sender, receiver) = mpsc::channel();
+        let site = self.clone();
+        let run = move || {
+            // Nobody listens any more when it took too long.
+            drop(sender.send(guarded(|| work(&site))));
+        };
+        thread::Builder::new()
+            .name("cell".to_owned())
+            .spawn(run)
+            .map_err(|error| format!("no thread can be started: {error}"))?;
+        receiver.recv_timeout(timeout).unwrap_or_else(|_| {
+            self.expired.set();
+            self.abandoned.fetch_add(1, Ordering::Relaxed);
+            let seconds = timeout.as_secs_f64();
+            Err(format!("took longer than {seconds} s (--cell-timeout) and was abandoned"))
+        })
     }
 }
 
@@ -84,44 +146,15 @@ pub(crate) fn with_causes(error: &bertillon::Error) -> String {
     text
 }
 
-fn first_line(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    text.lines().next().unwrap_or("no message").chars().take(300).collect()
-}
-
-thread_local! {
-    static IN_PLUGIN: Cell<usize> = const { Cell::new(0) };
-    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-/// A panic inside a plugin is a failed cell, reported once at the end, not noise on standard error.
-fn catch_quietly() {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if IN_PLUGIN.get() == 0 {
-                return before(info);
-            }
-            let place = info.location().map(|at| format!(" (at {}:{})", at.file(), at.line()));
-            PLACE.set(place.unwrap_or_default());
-        }));
-    });
-}
-
-/// A model that stops answering when the run is interrupted, so that long cells end soon.
-pub(crate) struct Interruptible {
+/// A model that stops answering when any of its flags is set, so that long cells end soon.
+struct Interruptible {
     inner: Box<dyn Model>,
-    interrupt: Interrupt,
+    stops: [Interrupt; 2],
 }
 
 impl Interruptible {
-    pub(crate) fn wrap(inner: Box<dyn Model>, interrupt: &Interrupt) -> Box<dyn Model> {
-        Box::new(Self { inner, interrupt: interrupt.clone() })
+    fn wrap(&self, inner: Box<dyn Model>) -> Box<dyn Model> {
+        Box::new(Self { inner, stops: self.stops.clone() })
     }
 }
 
@@ -135,7 +168,7 @@ impl Model for Interruptible {
     }
 
     fn logits(&self, images: &Tensor, mode: Mode) -> bertillon::Result<Tensor> {
-        if self.interrupt.is_set() {
+        if self.stops.iter().any(Interrupt::is_set) {
             return Err(bertillon::Error::Refused("interrupted".to_owned()));
         }
         self.inner.logits(images, mode)
@@ -146,11 +179,11 @@ impl Model for Interruptible {
     }
 
     fn fork(&self) -> bertillon::Result<Box<dyn Model>> {
-        Ok(Self::wrap(self.inner.fork()?, &self.interrupt))
+        Ok(self.wrap(self.inner.fork()?))
     }
 
     fn to_half(&self) -> bertillon::Result<Option<Box<dyn Model>>> {
-        Ok(self.inner.to_half()?.map(|half| Self::wrap(half, &self.interrupt)))
+        Ok(self.inner.to_half()?.map(|half| self.wrap(half)))
     }
 }
 

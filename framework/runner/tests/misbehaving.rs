@@ -9,11 +9,13 @@
 
 mod harness;
 
+use std::{thread, time::Duration};
+
 use bertillon::{
     Configure, Derived, Fingerprint, FingerprintMethod, Group, InputSelector, Model, Needs, Owner,
     Queries, Result, Stream, Suspects, VariantGenerator, Variation, Workbench, results::Results,
 };
-use bertillon_runner::RunError;
+use bertillon_runner::{Options, RunError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -28,6 +30,7 @@ enum Fault {
     NanDistance,
     OverBudget,
     BeyondPool,
+    Sleeps,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,6 +59,7 @@ impl VariantGenerator for Faulty {
     fn derive(&self, copy: Box<dyn Model>, workbench: &mut Workbench) -> Result<Derived> {
         match self.fault {
             Fault::Panic => panic!("this generator always panics"),
+            Fault::Sleeps => thread::sleep(Duration::from_secs(3600)),
             Fault::Torch => {
                 let images = workbench.images.images.tensor(workbench.device);
                 drop(images.f_matmul(&images.flatten(0, -1))?);
@@ -117,6 +121,7 @@ impl FingerprintMethod for Faulty {
         match self.fault {
             // One owner of three fails; the others are judged.
             Fault::Panic if owner.name == "lenet-a" => panic!("no fingerprint for lenet-a"),
+            Fault::Sleeps if owner.name == "lenet-a" => thread::sleep(Duration::from_secs(3600)),
             Fault::OverBudget => {
                 fingerprint = Fingerprint::benign(owner, (0..=budget as u32).collect());
             }
@@ -146,6 +151,14 @@ bertillon::register_variant!("faulty", Faulty);
 bertillon::register_method!("faulty", Faulty);
 
 fn run_suite(variants: &str, fingerprints: &str) -> Result<(Results, tempfile::TempDir), RunError> {
+    run_limited(variants, fingerprints, None)
+}
+
+fn run_limited(
+    variants: &str,
+    fingerprints: &str,
+    cell_timeout: Option<Duration>,
+) -> Result<(Results, tempfile::TempDir), RunError> {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
         r#"
@@ -167,7 +180,8 @@ fn run_suite(variants: &str, fingerprints: &str) -> Result<(Results, tempfile::T
         draws = 2
         "#
     );
-    let results = harness::run(&text, &harness::options(folder.path()))?;
+    let options = Options { cell_timeout, ..harness::options(folder.path()) };
+    let results = harness::run(&text, &options)?;
     Ok((results, folder))
 }
 
@@ -228,6 +242,24 @@ fn a_broken_method_fails_its_own_cells() {
         assert_eq!(broken.failed, failures * 6);
         assert_eq!(broken.budgets.len(), usize::from(failures < 3));
     }
+}
+
+#[test]
+fn what_takes_too_long_fails_by_name_and_the_rest_is_as_without_it() {
+    let limit = Some(Duration::from_secs(20));
+    let posterize = "[[variants]]\nplugin = \"posterize\"\nbits = 6\n";
+    let slow = format!("{posterize}[[variants]]\nplugin = \"faulty\"\nfault = \"sleeps\"");
+    let method = "[[fingerprints]]\nname = \"slow\"\nmethod = \"faulty\"\nfault = \"sleeps\"";
+    let (results, _) = run_limited(&slow, method, limit).unwrap();
+    let derived = results.failures.iter().filter(|f| f.step == "derive");
+    assert_eq!(derived.count(), 3, "one a vanilla: {:?}", results.failures);
+    assert_eq!(results.failures.len(), 4);
+    for failure in &results.failures {
+        assert_eq!(failure.plugin.as_deref(), Some("faulty"));
+        assert_eq!(failure.reason, "took longer than 20 s (--cell-timeout) and was abandoned");
+    }
+    let (expected, _) = run_suite(posterize, "").unwrap();
+    assert_eq!(results.fingerprints[0], expected.fingerprints[0]);
 }
 
 const BARE: &str = "name = \"bare\"\n[data]\nsource = \"fashion-mnist\"\n[models]\nsource = \"zoo\"\n\

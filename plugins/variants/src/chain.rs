@@ -52,6 +52,7 @@ impl Default for Params {
 /// Derives a variant in several steps.
 pub struct Chain {
     steps: Vec<Box<dyn VariantGenerator>>,
+    recipes: Vec<String>,
 }
 
 impl Configure for Chain {
@@ -61,8 +62,10 @@ impl Configure for Chain {
         if steps.is_empty() {
             return Err(Error::parameter("steps", "[]", "a chain has at least one step"));
         }
-        let steps = steps.iter().enumerate().map(|(i, step)| build(i, step));
-        Ok(Self { steps: steps.collect::<Result<_>>()? })
+        let built = steps.iter().enumerate().map(|(i, step)| build(i, step));
+        let built: Vec<(Box<dyn VariantGenerator>, String)> = built.collect::<Result<_>>()?;
+        let (steps, recipes) = built.into_iter().unzip();
+        Ok(Self { steps, recipes })
     }
 }
 
@@ -76,6 +79,11 @@ impl VariantGenerator for Chain {
             // What the thief did last is what hides the model.
             group: self.steps.last().map_or(Group::Weights, |step| step.variation().group),
         }
+    }
+
+    fn ingredients(&self) -> Vec<String> {
+        let own = self.steps.iter().flat_map(|step| step.ingredients());
+        self.recipes.iter().cloned().chain(own).collect()
     }
 
     fn cost(&self, images: usize) -> Cost {
@@ -115,15 +123,18 @@ impl fmt::Debug for Chain {
     }
 }
 
-fn build(index: usize, step: &Step) -> Result<Box<dyn VariantGenerator>> {
+/// A step, and the recipe of its plugin.
+fn build(index: usize, step: &Step) -> Result<(Box<dyn VariantGenerator>, String)> {
     let known = registry::of_kind(PluginKind::Variant)?;
     let found = known.iter().find(|entry| entry.name == step.plugin);
-    let Some(Builder::Variant(build)) = found.map(|entry| entry.builder) else {
+    let Some((entry, Builder::Variant(build))) = found.map(|entry| (entry, entry.builder)) else {
         let names: Vec<&str> = known.iter().map(|entry| entry.name).collect();
         let problem = format!("no such variant generator; there are {}", names.join(", "));
         return Err(Error::parameter("steps", format!("`{}`", step.plugin), problem));
     };
-    build(&Value::Object(step.parameters.clone()).to_string())
+    let built = build(&Value::Object(step.parameters.clone()).to_string());
+    built
+        .map(|generator| (generator, entry.recipe()))
         .map_err(|error| Error::Refused(format!("step {} ({}): {error}", index + 1, step.plugin)))
 }
 

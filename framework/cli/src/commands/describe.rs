@@ -2,11 +2,12 @@
 
 use bertillon::{
     Access, Entry, Knowledge, Needs,
-    registry::{self, Builder},
+    registry::{self, Builder, Origin},
     suite,
 };
 use clap::Args;
 
+use super::libraries::LibraryArguments;
 use super::schema::{self, Parameter};
 use crate::{
     failure::{Failure, Outcome, chain},
@@ -17,9 +18,12 @@ use crate::{
 pub(crate) struct Arguments {
     /// Name of a plugin, as `bertillon list` prints it
     name: String,
+    #[command(flatten)]
+    libraries: LibraryArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    arguments.libraries.load()?;
     let entries = registry::entries().map_err(|error| Failure::Fault(error.to_string()))?;
     let found: Vec<_> = entries.iter().filter(|entry| entry.name == arguments.name).collect();
     if found.is_empty() {
@@ -51,7 +55,16 @@ fn description(entry: &Entry) -> String {
         }
     }
     text.push_str(&format!("\nSource: {}, digest {:.16}\n", entry.module, entry.source_digest()));
-    text
+    if let Origin::Library(library) = entry.origin() {
+        text.push_str(&format!(
+            "From: library {} ({}), digest {:.16}\n",
+            library.path.display(),
+            library.built_from,
+            library.digest
+        ));
+    }
+    // Texts of a library are not ours.
+    text.lines().map(|line| bertillon_reports::plain(line) + "\n").collect()
 }
 
 fn push_parameter(parameter: &Parameter, text: &mut String) {

@@ -4,12 +4,13 @@ use std::{fs, path::PathBuf};
 
 use bertillon::{
     Entry,
-    registry::{self, PluginKind},
+    registry::{self, Origin, PluginKind},
     suite::Suite,
 };
 use bertillon_reports::plain;
 use clap::{Args, ValueEnum};
 
+use super::libraries::LibraryArguments;
 use crate::{
     failure::{Failure, Outcome},
     output,
@@ -22,6 +23,8 @@ const SUITES: &str = "benchmarks/suites";
 pub(crate) struct Arguments {
     /// What to list [default: all plugins]
     what: Option<What>,
+    #[command(flatten)]
+    libraries: LibraryArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,6 +57,7 @@ impl What {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    arguments.libraries.load()?;
     let text = match arguments.what.map(What::kind) {
         Some(None) => suites()?,
         Some(Some(kind)) => rows(&of_kind(kind)?),
@@ -85,12 +89,16 @@ fn of_kind(kind: PluginKind) -> Result<Vec<&'static Entry>, Failure> {
     registry::of_kind(kind).map_err(|error| Failure::Fault(error.to_string()))
 }
 
-/// Name and first line of documentation, a plugin a line.
+/// Name and first line of documentation, a plugin a line, with its origin where that is not the program.
 fn rows(entries: &[&Entry]) -> String {
     let longest = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
     let row = |entry: &&Entry| {
-        let first = entry.documentation().lines().next().unwrap_or_default();
-        format!("  {:longest$}  {}\n", entry.name, first).trim_end().to_owned() + "\n"
+        let first = plain(entry.documentation().lines().next().unwrap_or_default());
+        let origin = match entry.origin() {
+            Origin::CompiledIn => String::new(),
+            other => format!("  [{}]", plain(&other.to_string())),
+        };
+        format!("  {:longest$}  {first}{origin}", entry.name).trim_end().to_owned() + "\n"
     };
     entries.iter().map(row).collect()
 }

@@ -3,7 +3,9 @@
 mod completions;
 mod describe;
 mod doctor;
+mod libraries;
 mod list;
+mod new;
 mod record;
 mod report;
 mod run;
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     List(list::Arguments),
     /// Describes a plugin: what it does, what it needs, its parameters
     Describe(describe::Arguments),
+    /// Writes the crate of a new plugin, ready to build, test and run
+    New(new::Arguments),
     /// Shows a finished run again
     Report(report::Arguments),
     /// Checks that this machine is ready
@@ -51,6 +55,7 @@ impl Command {
             Self::Record(arguments) => record::run(arguments),
             Self::List(arguments) => list::run(&arguments),
             Self::Describe(arguments) => describe::run(&arguments),
+            Self::New(arguments) => new::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments),
             Self::Zoo(arguments) => zoo::run(&arguments),

@@ -46,7 +46,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         0 => Ok(Outcome::Done),
         n => {
             output::say(&format!("{n} cells failed, named above; their pairs are in no count"));
-            Ok(Outcome::SomeFailed)
+            Ok(match finished.abandoned {
+                0 => Outcome::SomeFailed,
+                _ => Outcome::SomeAbandoned,
+            })
         }
     }
 }

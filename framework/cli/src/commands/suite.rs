@@ -7,13 +7,15 @@ use std::{
     str::FromStr,
     sync::{Arc, Weak},
     thread,
+    time::Duration,
 };
 
 use bertillon::suite::Suite;
-use bertillon_runner::{Interrupt, Options, RunError};
+use bertillon_runner::{Interrupt, Options, RunError, SuiteLibraries};
 use clap::Args;
 use tch::{Cuda, Device};
 
+use super::libraries::LibraryArguments;
 use crate::{
     failure::{Failure, INTERRUPTED},
     output,
@@ -39,17 +41,55 @@ pub(crate) struct SuiteArguments {
     /// Seed of everything random, the same as `--set seed=N`
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Longest that deriving a model, its answers, or one owner's enrolment may take; what takes longer fails [default:
+    /// no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    cell_timeout: Option<Duration>,
+    #[command(flatten)]
+    libraries: LibraryArguments,
+    /// Loads the libraries that the suite names in `plugins`: they run with all your rights
+    #[arg(long)]
+    allow_plugins: bool,
     /// Shows no progress
     #[arg(long)]
     quiet: bool,
 }
 
+/// A positive number of seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "use a number of seconds above 0".to_owned())
+}
+
 impl SuiteArguments {
-    /// The suite, with what was overridden.
+    /// The suite, with what was overridden; libraries of plugins are loaded.
     pub(crate) fn read(&self) -> Result<Suite, Failure> {
+        self.libraries.load()?;
         let mut overrides = self.overrides.clone();
         overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
-        Ok(Suite::read(&self.suite, &overrides).map_err(bertillon_runner::with_plugin_mistakes)?)
+        let libraries = match self.allow_plugins {
+            true => SuiteLibraries::Allowed,
+            false => SuiteLibraries::Refused,
+        };
+        let load = |suite: &Suite| bertillon_runner::load_libraries_of(suite, libraries);
+        match Suite::read(&self.suite, &overrides) {
+            Ok(suite) => {
+                load(&suite)?;
+                Ok(suite)
+            }
+            Err(mut error) => {
+                // What is not loaded would be unknown, which is no second mistake.
+                let refused = error.partial.as_deref().and_then(|suite| load(suite).err());
+                if let Some(refused) = refused {
+                    error.partial = None;
+                    error.diagnostics.extend(refused.diagnostics);
+                    error.diagnostics.sort_by_key(|diagnostic| diagnostic.at.start);
+                }
+                Err(bertillon_runner::with_plugin_mistakes(error).into())
+            }
+        }
     }
 
     /// How to run it, results in `out`.
@@ -63,6 +103,7 @@ impl SuiteArguments {
             cache: self.cache.clone(),
             device: self.device.device()?,
             threads: self.threads.map_or(processors, NonZeroUsize::get),
+            cell_timeout: self.cell_timeout,
             interrupt: Interrupt::default(),
         })
     }
@@ -145,6 +186,12 @@ fn stop_on_interrupt(interrupt: Interrupt, reporter: Weak<Reporter>) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timeout_is_a_positive_number_of_seconds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(["0", "-1", "", "NaN", "inf", "1e300", "1m"].iter().all(|t| seconds(t).is_err()));
+    }
 
     #[test]
     fn devices_are_named_as_libtorch_names_them() {

@@ -255,6 +255,8 @@ pub struct Suite {
     pub figures: Option<FiguresUse>,
     /// File of published rates to compare with, as written.
     pub published: Option<Located<String>>,
+    /// Files of libraries of plugins, as written; loaded only where the user allows it.
+    pub plugins: Vec<Located<String>>,
 }
 
 impl Suite {

@@ -94,6 +94,7 @@ fn suite(path: &Path, text: &str, mut root: Section<'_>, mistakes: &mut Mistakes
     let figures = root.take("figures").and_then(|item| figures_use(item, mistakes));
     let published =
         root.take("published").and_then(|item| values::label(item, "published", mistakes));
+    let plugins = root.take("plugins").map(|item| values::labels(item, "plugins", mistakes));
     let evaluation = match root.take("evaluation") {
         Some(item) => Section::of("[evaluation]", item, mistakes),
         None => Some(Section::new("[evaluation]", 0..0, EMPTY.get_or_init(DeTable::new))),
@@ -124,6 +125,7 @@ fn suite(path: &Path, text: &str, mut root: Section<'_>, mistakes: &mut Mistakes
         evaluation: evaluation?,
         figures,
         published,
+        plugins: plugins.unwrap_or_default(),
     })
 }
 

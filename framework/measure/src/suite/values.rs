@@ -55,6 +55,13 @@ pub(super) fn label(
     None
 }
 
+/// A list of strings that people read.
+pub(super) fn labels(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Vec<Located<String>> {
+    let items = list(item, key, mistakes);
+    let read = |item| label(item, key, mistakes);
+    items.into_iter().flat_map(|items| items.iter()).filter_map(read).collect()
+}
+
 /// One of a few words.
 pub(super) fn word<T: Copy>(
     item: &Item<'_>,

@@ -1,24 +1,28 @@
 //! An owner who is ready to ask: benign images anew each time, or samples of her bank.
 
+use std::sync::Arc;
+
 use bertillon::{AnswerTable, Answers, Fingerprint, Owner, Stream, Suspects};
 
 use super::Bench;
 use crate::{
     context::Context,
     enrolment::{self, Known},
-    plan::PlannedFingerprint,
+    plan::Plan,
     population::Bank,
+    worker::Site,
 };
 
-/// One owner with one method.
-pub(super) struct Asker<'a> {
-    planned: &'a PlannedFingerprint,
-    asks: Asks<'a>,
+/// One owner with one method. She owns or shares all she works with, so that she can be abandoned.
+pub(super) struct Asker {
+    /// Of the fingerprint in the plan.
+    index: usize,
+    asks: Asks,
 }
 
-enum Asks<'a> {
-    Benign { owner: Box<Owner>, table: &'a AnswerTable },
-    Crafted { bank: &'a Bank, table: Box<AnswerTable> },
+enum Asks {
+    Benign { owner: Box<Owner>, table: Arc<AnswerTable> },
+    Crafted { bank: Arc<Fingerprint>, table: Box<AnswerTable> },
 }
 
 /// What she asked, and what it says of every suspect.
@@ -31,30 +35,30 @@ pub(super) struct Asked {
     pub(super) distances: Vec<f64>,
 }
 
-impl<'a> Asker<'a> {
+impl Asker {
     /// The owner of a family, by a method that asks images of the pool; she knows `peers`.
     pub(super) fn benign(
-        context: &Context<'_>,
-        planned: &'a PlannedFingerprint,
+        site: &Site,
+        index: usize,
         family: usize,
         peers: &[usize],
         known: &Known<'_>,
-        bench: &'a Bench<'_>,
+        bench: &Bench<'_>,
     ) -> bertillon::Result<Self> {
-        let owner = enrolment::owner(context, planned, family, peers, known)?;
-        Ok(Self::of(planned, owner, bench))
+        let planned = &site.plan().fingerprints[index];
+        let owner = enrolment::owner(site, planned, family, peers, known)?;
+        Ok(Self::of(index, owner, bench))
     }
 
     /// An owner by a method that asks images of the pool.
-    pub(super) fn of(planned: &'a PlannedFingerprint, owner: Owner, bench: &'a Bench<'_>) -> Self {
-        Self { planned, asks: Asks::Benign { owner: Box::new(owner), table: &bench.pool } }
+    pub(super) fn of(index: usize, owner: Owner, bench: &Bench<'_>) -> Self {
+        Self { index, asks: Asks::Benign { owner: Box::new(owner), table: bench.pool.clone() } }
     }
 
     /// The owner of a bank of crafted queries.
     pub(super) fn crafted(
         context: &Context<'_>,
-        planned: &'a PlannedFingerprint,
-        bank: &'a Bank,
+        bank: &Bank,
         bench: &Bench<'_>,
     ) -> bertillon::Result<Self> {
         let size = bank.content.queries.len();
@@ -71,35 +75,42 @@ impl<'a> Asker<'a> {
             })
             .collect();
         let table = Box::new(AnswerTable::from_models(&columns)?);
-        Ok(Self { planned, asks: Asks::Crafted { bank, table } })
+        let asks = Asks::Crafted { bank: bank.content.clone(), table };
+        Ok(Self { index: bank.fingerprint, asks })
     }
 
     /// Notes on her bank, where she has one.
     pub(super) fn notes(&self) -> Option<&[(String, f64)]> {
         match &self.asks {
             Asks::Benign { .. } => None,
-            Asks::Crafted { bank, .. } => Some(&bank.content.notes),
+            Asks::Crafted { bank, .. } => Some(&bank.notes),
         }
     }
 
     /// Spends at most `budget` queries, chosen by `stream`.
-    pub(super) fn ask(&self, budget: usize, mut stream: Stream) -> bertillon::Result<Asked> {
+    pub(super) fn ask(
+        &self,
+        plan: &Plan,
+        budget: usize,
+        mut stream: Stream,
+    ) -> bertillon::Result<Asked> {
+        let planned = &plan.fingerprints[self.index];
         let (fingerprint, rows, table) = match &self.asks {
             Asks::Benign { owner, table } => {
-                let fingerprint = enrolment::benign(self.planned, owner, budget, stream)?;
+                let fingerprint = enrolment::benign(planned, owner, budget, stream)?;
                 let rows = fingerprint.queries.pool.clone();
-                (fingerprint, rows, *table)
+                (fingerprint, rows, &**table)
             }
             Asks::Crafted { bank, table } => {
-                let size = bank.content.queries.len();
+                let size = bank.queries.len();
                 let mut rows = stream.sample_indices(size, budget.min(size));
                 rows.sort_unstable();
-                (bank.content.sample(&rows), rows, &**table)
+                (bank.sample(&rows), rows, &**table)
             }
         };
-        let suspects = Suspects::new(table, &rows, self.planned.needs.access.ranks());
+        let suspects = Suspects::new(table, &rows, planned.needs.access.ranks());
         let mut distances = vec![f64::INFINITY; suspects.len()];
-        self.planned.method.distances(&fingerprint, &suspects, &mut distances)?;
+        planned.method.distances(&fingerprint, &suspects, &mut distances)?;
         if distances.iter().any(|distance| distance.is_nan()) {
             return Err(bertillon::Error::Refused("a distance is NaN".to_owned()));
         }

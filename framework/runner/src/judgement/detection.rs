@@ -12,8 +12,8 @@ use super::{Bench, Material, asker::Asker};
 use crate::{
     RunError,
     context::Context,
-    enrolment::{self, Known},
-    plan::{Plan, PlannedFingerprint},
+    enrolment,
+    plan::Plan,
     worker::{guarded, with_causes},
 };
 
@@ -61,16 +61,21 @@ pub(super) fn detect(
         .collect();
     let scored = |&(index, owner): &(usize, usize)| {
         let planned = &plan.fingerprints[index];
-        let known = material.known(index);
-        Ok(match planned.bank {
-            None => Some(guarded(|| score_benign(context, planned, owner, &known, bench))),
-            Some(_) => material.bank(index, owner).map(|bank| {
-                guarded(|| {
-                    let asker = Asker::crafted(context, planned, bank, bench)?;
-                    Ok(score(context, &asker, owner))
-                })
-            }),
-        })
+        let site = context.site();
+        let asker = match planned.bank {
+            None => Some(guarded(|| {
+                let (peers, known) = (&planned.peers[owner], material.known(index));
+                Asker::benign(&site, index, owner, peers, &known, bench)
+            })),
+            Some(_) => material
+                .bank(index, owner)
+                .map(|bank| guarded(|| Asker::crafted(context, bank, bench))),
+        };
+        let scores = |asker: Result<Asker, String>| {
+            let asker = asker?;
+            site.limited(move |site| Ok(score(site.plan(), &asker, owner)))
+        };
+        Ok(asker.map(scores))
     };
     let scores = context.step("distances", &cells, |_| 1.0, scored)?;
     let mut by_fingerprint: Vec<Vec<Option<OwnerScores>>> = Vec::new();
@@ -105,25 +110,14 @@ pub(super) fn detect(
         .collect())
 }
 
-fn score_benign(
-    context: &Context<'_>,
-    planned: &PlannedFingerprint,
-    owner: usize,
-    known: &Known<'_>,
-    bench: &Bench<'_>,
-) -> bertillon::Result<OwnerScores> {
-    let asker = Asker::benign(context, planned, owner, &planned.peers[owner], known, bench)?;
-    Ok(score(context, &asker, owner))
-}
-
 /// Distances at every budget and draw.
-fn score(context: &Context<'_>, asker: &Asker<'_>, owner: usize) -> OwnerScores {
-    let evaluation = &context.plan.suite.evaluation;
+fn score(plan: &Plan, asker: &Asker, owner: usize) -> OwnerScores {
+    let evaluation = &plan.suite.evaluation;
     let mut notes = asker.notes().map(<[_]>::to_vec).unwrap_or_default();
     let mut at_budget = |budget: usize| -> bertillon::Result<BudgetScores> {
         let (mut distances, mut queries, mut sets) = (Vec::new(), Vec::new(), Vec::new());
         for draw in 0..evaluation.draws {
-            let asked = asker.ask(budget, context.plan.draw_stream(owner, draw))?;
+            let asked = asker.ask(plan, budget, plan.draw_stream(owner, draw))?;
             queries.push(digest(&asked.fingerprint));
             distances.push(asked.distances);
             sets.push(asked.rows);

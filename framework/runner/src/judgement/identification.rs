@@ -25,7 +25,7 @@ use crate::{
     context::Context,
     enrolment,
     plan::{Plan, PlannedFingerprint},
-    worker::guarded,
+    worker::{Site, guarded},
 };
 
 /// What identification finds.
@@ -191,6 +191,7 @@ impl<'a> Question<'a> {
         bench: &Bench<'_>,
     ) -> bertillon::Result<Vec<(IdentificationResult, Vec<IdentificationWarning>)>> {
         let evaluation = &self.plan.suite.evaluation;
+        let site = context.site();
         let suspects: Vec<Suspect> = self
             .columns
             .iter()
@@ -213,9 +214,11 @@ impl<'a> Question<'a> {
         };
         let mut draws: Vec<Vec<IdentificationDraw>> = vec![Vec::new(); evaluation.budgets.len()];
         for draw in 0..evaluation.draws {
-            let askers = self.askers(context, material, bench, draw)?;
-            for (budget, draws) in evaluation.budgets.iter().zip(&mut draws) {
-                draws.push(self.ask(&askers, budget.value, draw)?);
+            let askers = self.askers(context, &site, material, bench, draw)?;
+            let asked = site.limited(move |site| ask(site.plan(), &askers, draw));
+            let asked = asked.map_err(bertillon::Error::Refused)?;
+            for (asked, draws) in asked.into_iter().zip(&mut draws) {
+                draws.push(self.told(asked, draw));
             }
         }
         evaluation
@@ -254,16 +257,14 @@ impl<'a> Question<'a> {
     }
 
     /// Who asks for each hypothesis; none for those unknown in this draw.
-    fn askers<'b>(
+    fn askers(
         &self,
         context: &Context<'_>,
-        material: &'b Material<'_>,
-        bench: &'b Bench<'_>,
+        site: &Site,
+        material: &Material<'_>,
+        bench: &Bench<'_>,
         draw: usize,
-    ) -> bertillon::Result<Vec<Option<Asker<'b>>>>
-    where
-        'a: 'b,
-    {
+    ) -> bertillon::Result<Vec<Option<Asker>>> {
         let asker = |(position, hypothesis): (usize, &Hypothesis)| {
             if !self.known[draw][position] {
                 return Ok(None);
@@ -274,7 +275,7 @@ impl<'a> Question<'a> {
                     let name = &self.plan.families[family].vanilla.name;
                     bertillon::Error::Refused(format!("`{name}` has no bank of crafted queries"))
                 })?;
-                return Asker::crafted(context, self.planned, bank, bench).map(Some);
+                return Asker::crafted(context, bank, bench).map(Some);
             }
             // Nobody knows the answers of a family that is unknown.
             let known =
@@ -282,14 +283,14 @@ impl<'a> Question<'a> {
             let peers: Vec<usize> =
                 self.planned.peers[family].iter().filter(known).copied().collect();
             let known = material.known(self.index);
-            let mut owner = enrolment::owner(context, self.planned, family, &peers, &known)?;
+            let mut owner = enrolment::owner(site, self.planned, family, &peers, &known)?;
             if let Some((kind, detail)) = &hypothesis.kind
                 && kind != "vanilla"
             {
                 let of_family = &known.rehearsals[family];
                 owner = self.owner_of_kind(owner, of_family, kind, detail.as_deref())?;
             }
-            Ok(Some(Asker::of(self.planned, owner, bench)))
+            Ok(Some(Asker::of(self.index, owner, bench)))
         };
         self.hypotheses.iter().enumerate().map(asker).collect()
     }
@@ -333,20 +334,13 @@ impl<'a> Question<'a> {
         })
     }
 
-    /// Asks all that is known at one budget.
-    fn ask(
-        &self,
-        askers: &[Option<Asker<'_>>],
-        budget: usize,
-        draw: usize,
-    ) -> bertillon::Result<IdentificationDraw> {
+    /// What one draw says at one budget.
+    fn told(&self, asked: Vec<Option<Asked>>, draw: usize) -> IdentificationDraw {
         let columns = self.columns.len();
-        let mut distances = vec![f64::INFINITY; askers.len() * columns];
+        let mut distances = vec![f64::INFINITY; asked.len() * columns];
         let (mut from_pool, mut crafted) = (BTreeSet::new(), 0);
-        for (asker, row) in askers.iter().zip(distances.chunks_mut(columns.max(1))) {
-            let Some(asker) = asker else { continue };
-            let Asked { fingerprint, distances, .. } =
-                asker.ask(budget, self.plan.shared_draw_stream(draw))?;
+        for (asked, row) in asked.into_iter().zip(distances.chunks_mut(columns.max(1))) {
+            let Some(Asked { fingerprint, distances, .. }) = asked else { continue };
             from_pool.extend(fingerprint.queries.pool.iter().copied());
             crafted += fingerprint.queries.len() - fingerprint.queries.pool.len();
             for (place, &column) in row.iter_mut().zip(&self.columns) {
@@ -354,6 +348,22 @@ impl<'a> Question<'a> {
             }
         }
         let known = self.known[draw].clone();
-        Ok(IdentificationDraw { known, distances, queries: from_pool.len() + crafted })
+        IdentificationDraw { known, distances, queries: from_pool.len() + crafted }
     }
+}
+
+/// `[budget][hypothesis]`: asks all that is known.
+fn ask(
+    plan: &Plan,
+    askers: &[Option<Asker>],
+    draw: usize,
+) -> bertillon::Result<Vec<Vec<Option<Asked>>>> {
+    let at = |budget: usize| {
+        let ask = |asker: &Option<Asker>| {
+            let asker = asker.as_ref();
+            asker.map(|asker| asker.ask(plan, budget, plan.shared_draw_stream(draw))).transpose()
+        };
+        askers.iter().map(ask).collect()
+    };
+    plan.suite.evaluation.budgets.iter().map(|budget| at(budget.value)).collect()
 }

@@ -26,6 +26,7 @@ pub(crate) fn options(folder: &Path) -> Options {
         cache: folder.join("cache"),
         device: tch::Device::Cpu,
         threads: 2,
+        cell_timeout: None,
         interrupt: Interrupt::default(),
     }
 }

@@ -1,0 +1,29 @@
+//! Which shared libraries of plugins a command loads.
+
+use std::{env, path::PathBuf};
+
+use clap::Args;
+
+use crate::failure::Failure;
+
+/// Environment variable with more of them, separated as in PATH.
+const VARIABLE: &str = "BERTILLON_PLUGINS";
+
+#[derive(Debug, Args)]
+pub(crate) struct LibraryArguments {
+    /// Loads the plugins of a shared library, besides those in BERTILLON_PLUGINS; may be repeated
+    #[arg(long = "plugin", value_name = "FILE")]
+    plugins: Vec<PathBuf>,
+}
+
+impl LibraryArguments {
+    /// Loads them, those of the environment first.
+    pub(crate) fn load(&self) -> Result<(), Failure> {
+        let listed = env::var_os(VARIABLE).unwrap_or_default();
+        let listed = env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty());
+        for path in listed.chain(self.plugins.iter().cloned()) {
+            bertillon_runner::load_library(&path)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Sources of images and collections of models.
+
+use std::path::Path;
+
+use tch::Device;
+
+use super::{Contained, catch, models::model};
+use crate::{ImageSource, Model, ModelCollection, Recorded, Result, Split, Vanilla};
+
+struct Images(Contained<dyn ImageSource>);
+
+/// Builds and wraps a source of images.
+pub(crate) fn images(
+    make: impl FnOnce() -> Result<Box<dyn ImageSource>>,
+) -> Result<Box<dyn ImageSource>> {
+    catch(|| Ok(Box::new(Images(Contained::new(make()?))) as Box<_>))
+}
+
+impl ImageSource for Images {
+    fn load(&self, pool: Option<usize>) -> Result<Split> {
+        catch(|| self.0.load(pool))
+    }
+}
+
+struct Models {
+    plugin: Contained<dyn ModelCollection>,
+    /// Asked once, when the collection is built.
+    vanillas: Vec<Vanilla>,
+}
+
+/// Builds and wraps a collection of models.
+pub(crate) fn models(
+    make: impl FnOnce() -> Result<Box<dyn ModelCollection>>,
+) -> Result<Box<dyn ModelCollection>> {
+    catch(|| {
+        let plugin = Contained::new(make()?);
+        let vanillas = plugin.vanillas().to_vec();
+        Ok(Box::new(Models { plugin, vanillas }) as Box<_>)
+    })
+}
+
+impl ModelCollection for Models {
+    fn vanillas(&self) -> &[Vanilla] {
+        &self.vanillas
+    }
+
+    fn load(&self, index: usize, device: Device) -> Result<Box<dyn Model>> {
+        model(catch(|| self.plugin.load(index, device))?)
+    }
+
+    fn recorded(&self, scratch: &Path) -> Result<Option<Vec<Recorded>>> {
+        catch(|| self.plugin.recorded(scratch))
+    }
+}
