@@ -106,8 +106,10 @@ impl Model for PanickingModel {
 
     fn logits(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         self.told.pass("logits");
-        while self.told.at == "forever" {
-            drop(images.f_matmul(&images.transpose(2, 3)));
+        if self.told.at == "forever" {
+            loop {
+                drop(images.f_matmul(&images.transpose(2, 3)));
+            }
         }
         self.inner.logits(images, mode)
     }
