@@ -246,7 +246,7 @@ fn a_broken_method_fails_its_own_cells() {
 
 #[test]
 fn what_takes_too_long_fails_by_name_and_the_rest_is_as_without_it() {
-    let limit = Some(Duration::from_secs(20));
+    let limit = Some(Duration::from_secs(8));
     let posterize = "[[variants]]\nplugin = \"posterize\"\nbits = 6\n";
     let slow = format!("{posterize}[[variants]]\nplugin = \"faulty\"\nfault = \"sleeps\"");
     let method = "[[fingerprints]]\nname = \"slow\"\nmethod = \"faulty\"\nfault = \"sleeps\"";
@@ -256,7 +256,7 @@ fn what_takes_too_long_fails_by_name_and_the_rest_is_as_without_it() {
     assert_eq!(results.failures.len(), 4);
     for failure in &results.failures {
         assert_eq!(failure.plugin.as_deref(), Some("faulty"));
-        assert_eq!(failure.reason, "took longer than 20 s (--cell-timeout) and was abandoned");
+        assert_eq!(failure.reason, "took longer than 8 s (--cell-timeout) and was abandoned");
     }
     let (expected, _) = run_suite(posterize, "").unwrap();
     assert_eq!(results.fingerprints[0], expected.fingerprints[0]);

@@ -355,3 +355,16 @@ fn a_grid_too_large_to_hold_is_refused() {
     let error = parse(&text, &[]).unwrap_err();
     assert!(error.diagnostics[0].message.contains("more than 100000 points"));
 }
+
+#[test]
+fn libraries_of_plugins_are_paths_with_their_places() {
+    let text = format!("plugins = [\"a.so\", \"b/c.so\"]\n{}", with(PRINT));
+    let suite = Suite::parse(Path::new("suites/suite.toml"), &text, &[]).unwrap();
+    let paths: Vec<_> = suite.plugins.iter().map(|plugin| suite.resolve(plugin)).collect();
+    assert_eq!(paths, ["suites/a.so", "suites/b/c.so"].map(Path::new));
+    assert_eq!(&text[suite.plugins[1].at.clone()], "\"b/c.so\"");
+    let wrong = parse(&format!("plugins = \"a.so\"\n{}", with(PRINT)), &[]).unwrap_err();
+    assert!(wrong.diagnostics[0].message.contains("plugins"), "{wrong:?}");
+    let wrong = parse(&format!("plugins = [\"\", 3]\n{}", with(PRINT)), &[]).unwrap_err();
+    assert_eq!(wrong.diagnostics.len(), 2, "{wrong:?}");
+}
