@@ -28,13 +28,7 @@ pub fn label_entropies(models: &[&Answers]) -> Result<Vec<f64>> {
     let first = models.first().ok_or(Error::Empty("an entropy of labels needs a model"))?;
     let queries = first.len();
     for answers in models {
-        if answers.len() != queries {
-            return Err(Error::Length {
-                what: "answers of a model",
-                expected: queries,
-                actual: answers.len(),
-            });
-        }
+        Error::require_length("answers of a model", queries, answers.len())?;
     }
     let count = u16::try_from(models.len()).expect("models are counted in u16");
     // Sums of integers are the same in any order, and so for any labels.

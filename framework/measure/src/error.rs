@@ -35,3 +35,17 @@ pub enum Error {
     #[error("a nominal threshold needs p-values in [0, 1] (or +inf) for distances, and one is {0}")]
     NotPValue(f64),
 }
+
+impl Error {
+    /// Refuses lists that should be as long as others and are not.
+    pub(crate) fn require_length(
+        what: &'static str,
+        expected: usize,
+        actual: usize,
+    ) -> crate::Result<()> {
+        match expected == actual {
+            true => Ok(()),
+            false => Err(Self::Length { what, expected, actual }),
+        }
+    }
+}

@@ -69,13 +69,7 @@ pub fn histograms(
     variations: &[usize],
     mut distance: impl FnMut(usize, usize) -> f64,
 ) -> Result<[Histogram; 3]> {
-    if families.len() != variations.len() {
-        return Err(Error::Length {
-            what: "variations of models",
-            expected: families.len(),
-            actual: variations.len(),
-        });
-    }
+    Error::require_length("variations of models", families.len(), variations.len())?;
     let mut found = PairClass::ALL.map(|class| Histogram { class, counts: [0; BINS], infinite: 0 });
     for i in 0..families.len() {
         for j in i + 1..families.len() {

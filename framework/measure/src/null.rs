@@ -97,13 +97,7 @@ struct Permutations {
 
 impl Permutations {
     fn new(owner: &[u8], suspect: &[u8], side: usize) -> Result<Self> {
-        if owner.len() != suspect.len() {
-            return Err(Error::Length {
-                what: "symbols of the suspect",
-                expected: owner.len(),
-                actual: suspect.len(),
-            });
-        }
+        Error::require_length("symbols of the suspect", owner.len(), suspect.len())?;
         if owner.is_empty() {
             return Err(Error::Empty("a permutation test needs symbols"));
         }

@@ -79,13 +79,7 @@ pub fn silhouette(distances: &[f64], families: &[usize]) -> Result<Option<f64>> 
 /// Number of models, once the distances fit.
 fn check(distances: &[f64], families: &[usize]) -> Result<usize> {
     let models = families.len();
-    if distances.len() != models * models {
-        return Err(Error::Length {
-            what: "distances between models",
-            expected: models * models,
-            actual: distances.len(),
-        });
-    }
+    Error::require_length("distances between models", models * models, distances.len())?;
     let off_diagonal = |&(cell, _): &(usize, &f64)| cell / models != cell % models;
     match distances.iter().enumerate().filter(off_diagonal).any(|(_, d)| d.is_nan()) {
         true => Err(Error::NanDistance),

@@ -66,14 +66,10 @@ impl Statistic {
         if queries == 0 {
             return Err(Error::Empty("a fingerprint without queries measures nothing"));
         }
-        let length = |what, expected, actual| match expected == actual {
-            true => Ok(()),
-            false => Err(Error::Length { what, expected, actual }),
-        };
-        length("reference answers", queries, reference.len())?;
-        length("distances", suspects.len(), out.len())?;
+        Error::require_length("reference answers", queries, reference.len())?;
+        Error::require_length("distances", suspects.len(), out.len())?;
         if let Some(truth) = truth {
-            length("true labels", queries, truth.len())?;
+            Error::require_length("true labels", queries, truth.len())?;
         }
         let (wanted, available) = (reference.ranks(), suspects.ranks());
         if self.uses_ranks() && wanted > available {

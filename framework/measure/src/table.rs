@@ -40,11 +40,7 @@ impl AnswerTable {
             if column.ranks() != ranks {
                 return Err(Error::Access { wanted: ranks, available: column.ranks() });
             }
-            let actual = column.len();
-            if actual != queries {
-                let what = "answers of a model";
-                return Err(Error::Length { what, expected: queries, actual });
-            }
+            Error::require_length("answers of a model", queries, column.len())?;
         }
         let columns = columns.to_vec();
         Ok(Self { columns, queries, ranks, truth: None, labels: OnceLock::new() })
@@ -57,10 +53,7 @@ impl AnswerTable {
     /// not given.
     pub fn with_truth(columns: &[Answers], truth: &[u16]) -> Result<Self> {
         let mut table = Self::from_models(columns)?;
-        if truth.len() != table.queries {
-            let (expected, actual) = (table.queries, truth.len());
-            return Err(Error::Length { what: "true labels", expected, actual });
-        }
+        Error::require_length("true labels", table.queries, truth.len())?;
         let bits = TruthBits::new(&table.columns, truth, table.ranks);
         table.truth = Some(Truth { labels: truth.into(), bits });
         Ok(table)

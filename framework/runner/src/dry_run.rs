@@ -39,13 +39,9 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
     }
     let (mut models, mut models_cached) = (0, 0);
     for model in plan.models() {
-        if plan.recorded.is_some() {
-            models += 1;
-            models_cached += 1;
-            continue;
-        }
         let missing = plan.missing_answers(&cache, model, &banks);
-        let has_changes = model.variant.is_none() || cache.has_changes(plan.model_key(model));
+        let is_derived = model.variant.is_some_and(|v| plan.variants[v].derivation.is_some());
+        let has_changes = !is_derived || cache.has_changes(plan.model_key(model));
         // Rejected and unchanged variants answer no crafted query and stay "missing" for ever; the run skips them.
         models += 1;
         if missing == 0 && has_changes {

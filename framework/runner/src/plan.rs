@@ -188,6 +188,9 @@ impl Plan {
         model: ModelId,
         banks: &[(Key, usize)],
     ) -> usize {
+        if self.recorded.is_some() {
+            return 0;
+        }
         let key = self.model_key(model);
         let lacks = |answers: Key, count: usize| if cache.has_answers(answers) { 0 } else { count };
         let pool = lacks(self.pool_answers_key(key), self.pool.len());

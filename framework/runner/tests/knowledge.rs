@@ -10,15 +10,8 @@ use bertillon_runner::RunError;
 /// Four families, two of one ancestry, of a vanilla and two posterized variants each.
 fn run(fingerprint: &str, evaluation: &str) -> Result<Results, RunError> {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!(
+    let rest = format!(
         r#"
-        name = "knowledge"
-        [data]
-        source = "fashion-mnist"
-        pool = 200
-        [models]
-        source = "zoo"
-        names = ["lenet-a", "lenet-b", "mlp-a", "vgg-a"]
         [[variants]]
         plugin = "posterize"
         grid = {{ bits = [6, 5] }}
@@ -33,7 +26,10 @@ fn run(fingerprint: &str, evaluation: &str) -> Result<Results, RunError> {
         {evaluation}
         "#
     );
-    harness::run(&text, &harness::options(folder.path()))
+    harness::run(
+        &harness::suite("knowledge", &["lenet-a", "lenet-b", "mlp-a", "vgg-a"], &rest),
+        &harness::options(folder.path()),
+    )
 }
 
 fn counts(results: &Results) -> (usize, usize) {

@@ -184,15 +184,8 @@ fn a_library_cut_short_is_refused_before_it_is_opened() {
 }
 
 fn suite(variants: &str, fingerprints: &str) -> String {
-    format!(
+    let rest = format!(
         r#"
-        name = "panicking"
-        [data]
-        source = "fashion-mnist"
-        pool = 200
-        [models]
-        source = "zoo"
-        names = ["lenet-a", "lenet-b", "mlp-a"]
         {variants}
         [[fingerprints]]
         name = "sound"
@@ -203,7 +196,8 @@ fn suite(variants: &str, fingerprints: &str) -> String {
         budgets = [50]
         draws = 2
         "#
-    )
+    );
+    harness::suite("panicking", &["lenet-a", "lenet-b", "mlp-a"], &rest)
 }
 
 fn run(variants: &str, fingerprints: &str) -> Result<Results, RunError> {

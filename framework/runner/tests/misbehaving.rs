@@ -160,15 +160,8 @@ fn run_limited(
     cell_timeout: Option<Duration>,
 ) -> Result<(Results, tempfile::TempDir), RunError> {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!(
+    let rest = format!(
         r#"
-        name = "misbehaving"
-        [data]
-        source = "fashion-mnist"
-        pool = 200
-        [models]
-        source = "zoo"
-        names = ["lenet-a", "lenet-b", "mlp-a"]
         {variants}
         [[fingerprints]]
         name = "sound"
@@ -181,7 +174,10 @@ fn run_limited(
         "#
     );
     let options = Options { cell_timeout, ..harness::options(folder.path()) };
-    let results = harness::run(&text, &options)?;
+    let results = harness::run(
+        &harness::suite("misbehaving", &["lenet-a", "lenet-b", "mlp-a"], &rest),
+        &options,
+    )?;
     Ok((results, folder))
 }
 

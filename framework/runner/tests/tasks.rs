@@ -9,15 +9,8 @@ use bertillon::results::{IdentificationResult, Results};
 /// Four families of a vanilla and three posterized variants each.
 fn run(fingerprint: &str, evaluation: &str) -> Results {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!(
+    let rest = format!(
         r#"
-        name = "tasks"
-        [data]
-        source = "fashion-mnist"
-        pool = 200
-        [models]
-        source = "zoo"
-        names = ["lenet-a", "lenet-b", "mlp-a", "vgg-a"]
         [[variants]]
         plugin = "posterize"
         grid = {{ bits = [6, 5] }}
@@ -30,7 +23,11 @@ fn run(fingerprint: &str, evaluation: &str) -> Results {
         {evaluation}
         "#
     );
-    harness::run(&text, &harness::options(folder.path())).unwrap()
+    harness::run(
+        &harness::suite("tasks", &["lenet-a", "lenet-b", "mlp-a", "vgg-a"], &rest),
+        &harness::options(folder.path()),
+    )
+    .unwrap()
 }
 
 fn fbi(selector: &str) -> String {

@@ -202,10 +202,15 @@ impl Found<'_> {
 }
 
 fn rate(by_draw: &[f64], row: &Row, replicates: &[f64]) -> Rate {
+    over_draws(by_draw, replicates, row.families)
+}
+
+/// Mean and standard deviation over draws, with the interval of a bootstrap over so many families.
+pub(super) fn over_draws(by_draw: &[f64], replicates: &[f64], families: usize) -> Rate {
     let mean = mean(by_draw);
     let sd = (by_draw.len() > 1).then(|| {
         let squares: f64 = by_draw.iter().map(|rate| (rate - mean).powi(2)).sum();
         (squares / (by_draw.len() - 1) as f64).sqrt()
     });
-    Rate { mean, sd, ci95: interval(replicates, row.families) }
+    Rate { mean, sd, ci95: interval(replicates, families) }
 }

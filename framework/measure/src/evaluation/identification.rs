@@ -18,7 +18,7 @@
 //! and rates vary between draws mostly with what was dropped. A replicate leaves out the draws for which it has no unknown or no
 //! known suspect; one without any draw is drawn again, and counted.
 
-use super::{Suspect, rows::Row, threshold::allowed};
+use super::{Suspect, evaluate::over_draws, rows::Row, threshold::allowed};
 use crate::{
     Error, Result, Stream,
     results::{IdentificationRates, IdentificationRow, Rate, Threshold},
@@ -142,7 +142,11 @@ pub fn nearest_delegates(
     hypotheses: usize,
     suspects: usize,
 ) -> Result<Vec<f64>> {
-    length("distances to delegates", hypothesis_of.len() * suspects, distances.len())?;
+    Error::require_length(
+        "distances to delegates",
+        hypothesis_of.len() * suspects,
+        distances.len(),
+    )?;
     let mut nearest = vec![f64::INFINITY; hypotheses * suspects];
     for (delegate, &hypothesis) in hypothesis_of.iter().enumerate() {
         if hypothesis >= hypotheses {
@@ -264,15 +268,7 @@ fn warnings(
 /// Mean and spread over draws, with an interval where there is one; none without a draw.
 fn rate(by_draw: impl Iterator<Item = f64>, replicates: &[f64], families: usize) -> Option<Rate> {
     let by_draw: Vec<f64> = by_draw.collect();
-    if by_draw.is_empty() {
-        return None;
-    }
-    let mean = mean(by_draw.iter().copied());
-    let sd = (by_draw.len() > 1).then(|| {
-        let squares: f64 = by_draw.iter().map(|rate| (rate - mean).powi(2)).sum();
-        (squares / (by_draw.len() - 1) as f64).sqrt()
-    });
-    Some(Rate { mean, sd, ci95: super::bootstrap::interval(replicates, families) })
+    (!by_draw.is_empty()).then(|| over_draws(&by_draw, replicates, families))
 }
 
 /// 0 without values.
@@ -289,24 +285,17 @@ fn check(case: &IdentificationCase<'_>, settings: &IdentificationSettings) -> Re
         return Err(Error::Empty("there is no draw to evaluate"));
     }
     let cells = case.hypotheses * case.suspects.len();
-    length("true hypotheses of suspects", case.suspects.len(), case.truth.len())?;
+    Error::require_length("true hypotheses of suspects", case.suspects.len(), case.truth.len())?;
     if let Some(candidates) = case.candidates {
-        length("candidates of suspects", cells, candidates.len())?;
+        Error::require_length("candidates of suspects", cells, candidates.len())?;
     }
     for draw in case.draws {
-        length("known hypotheses", case.hypotheses, draw.known.len())?;
-        length("distances of a draw", cells, draw.distances.len())?;
+        Error::require_length("known hypotheses", case.hypotheses, draw.known.len())?;
+        Error::require_length("distances of a draw", cells, draw.distances.len())?;
     }
     match case.truth.iter().flatten().any(|&truth| truth >= case.hypotheses) {
         true => Err(Error::Empty("a suspect belongs to a hypothesis beyond the list")),
         false => Ok(()),
-    }
-}
-
-fn length(what: &'static str, expected: usize, actual: usize) -> Result<()> {
-    match expected == actual {
-        true => Ok(()),
-        false => Err(Error::Length { what, expected, actual }),
     }
 }
 

@@ -203,17 +203,13 @@ fn family_pairs(indices: &[usize], groups: &[usize]) -> (Vec<FamilyPair>, Vec<u3
 }
 
 fn check_lengths(case: &Case<'_>) -> Result<()> {
-    let length = |what, expected, actual| match expected == actual {
-        true => Ok(()),
-        false => Err(Error::Length { what, expected, actual }),
-    };
     let (families, suspects) = (case.ancestry.len(), case.suspects.len());
-    length("pairs that are judged or not", families * suspects, case.judged.len())?;
+    Error::require_length("pairs that are judged or not", families * suspects, case.judged.len())?;
     if case.draws.is_empty() {
         return Err(Error::Empty("there is no draw to evaluate"));
     }
     for distances in case.draws {
-        length("distances of a draw", families * suspects, distances.len())?;
+        Error::require_length("distances of a draw", families * suspects, distances.len())?;
         let nan = distances.iter().zip(case.judged).any(|(d, &judged)| judged && d.is_nan());
         if nan {
             return Err(Error::NanDistance);
@@ -221,7 +217,7 @@ fn check_lengths(case: &Case<'_>) -> Result<()> {
     }
     match case.suspects.iter().map(|suspect| suspect.family).max() {
         Some(family) if family >= families => {
-            length("families with an ancestry", family + 1, families)
+            Error::require_length("families with an ancestry", family + 1, families)
         }
         _ => Ok(()),
     }

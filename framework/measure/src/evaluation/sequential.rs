@@ -150,13 +150,7 @@ impl Node {
 
 /// Groups as numbers from 0 without gaps, in the order of their first members, with their sizes.
 fn compact(groups: &[usize], observations: &Observations) -> Result<(Vec<u32>, Vec<u32>)> {
-    if groups.len() != observations.models() {
-        return Err(Error::Length {
-            what: "groups of models",
-            expected: observations.models(),
-            actual: groups.len(),
-        });
-    }
+    Error::require_length("groups of models", observations.models(), groups.len())?;
     let (mut numbers, mut sizes) = (BTreeMap::new(), Vec::new());
     let mut compact = Vec::with_capacity(groups.len());
     for group in groups {

@@ -5,13 +5,7 @@ use std::sync::Arc;
 use bertillon::{AnswerTable, Answers, Fingerprint, Owner, Stream, Suspects};
 
 use super::Bench;
-use crate::{
-    context::Context,
-    enrolment::{self, Known},
-    plan::Plan,
-    population::Bank,
-    worker::Site,
-};
+use crate::{context::Context, enrolment, plan::Plan, population::Bank};
 
 /// One owner with one method. She owns or shares all she works with, so that she can be abandoned.
 pub(super) struct Asker {
@@ -36,22 +30,8 @@ pub(super) struct Asked {
 }
 
 impl Asker {
-    /// The owner of a family, by a method that asks images of the pool; she knows `peers`.
-    pub(super) fn benign(
-        site: &Site,
-        index: usize,
-        family: usize,
-        peers: &[usize],
-        known: &Known<'_>,
-        bench: &Bench<'_>,
-    ) -> bertillon::Result<Self> {
-        let planned = &site.plan().fingerprints[index];
-        let owner = enrolment::owner(site, planned, family, peers, known)?;
-        Ok(Self::of(index, owner, bench))
-    }
-
     /// An owner by a method that asks images of the pool.
-    pub(super) fn of(index: usize, owner: Owner, bench: &Bench<'_>) -> Self {
+    pub(super) fn benign(index: usize, owner: Owner, bench: &Bench<'_>) -> Self {
         Self { index, asks: Asks::Benign { owner: Box::new(owner), table: bench.pool.clone() } }
     }
 

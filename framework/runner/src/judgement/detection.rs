@@ -65,7 +65,8 @@ pub(super) fn detect(
         let asker = match planned.bank {
             None => Some(guarded(|| {
                 let (peers, known) = (&planned.peers[owner], material.known(index));
-                Asker::benign(&site, index, owner, peers, &known, bench)
+                let owner = enrolment::owner(&site, planned, owner, peers, &known)?;
+                Ok(Asker::benign(index, owner, bench))
             })),
             Some(_) => material
                 .bank(index, owner)

@@ -290,7 +290,7 @@ impl<'a> Question<'a> {
                 let of_family = &known.rehearsals[family];
                 owner = self.owner_of_kind(owner, of_family, kind, detail.as_deref())?;
             }
-            Ok(Some(Asker::of(self.index, owner, bench)))
+            Ok(Some(Asker::benign(self.index, owner, bench)))
         };
         self.hypotheses.iter().enumerate().map(asker).collect()
     }

@@ -31,6 +31,22 @@ pub(crate) fn options(folder: &Path) -> Options {
     }
 }
 
+/// A suite of these networks of the zoo, a pool of 200 images, and whatever follows.
+pub(crate) fn suite(name: &str, networks: &[&str], rest: &str) -> String {
+    format!(
+        r#"
+        name = "{name}"
+        [data]
+        source = "fashion-mnist"
+        pool = 200
+        [models]
+        source = "zoo"
+        names = {networks:?}
+        {rest}
+        "#
+    )
+}
+
 /// Runs the suite `text`.
 pub(crate) fn run(text: &str, options: &Options) -> Result<Results, RunError> {
     tch::set_num_threads(1);
