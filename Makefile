@@ -4,7 +4,7 @@
 SUITE ?= benchmarks/suites/quickstart.toml
 BERTILLON = target/debug/bertillon
 
-.PHONY: demo test lint bench build libtorch
+.PHONY: demo test lint bench build libtorch python
 
 demo: build
 	$(BERTILLON) run $(SUITE)
@@ -13,7 +13,7 @@ build: libtorch
 	@[ -x $(BERTILLON) ] || echo "first build: about 10 minutes on 2 cores (half of it one C++ file of torch-sys)" >&2
 	cargo build
 
-test: libtorch
+test: libtorch python
 	cargo test --workspace --exclude bertillon-panicking --lib --bins --tests
 
 lint: libtorch
@@ -21,9 +21,12 @@ lint: libtorch
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
-bench: libtorch  # beside PyTorch: benchmarks/speed/pytorch.py
-	cargo bench --profile dev -p bertillon-speed
+bench: libtorch python  # beside PyTorch: benchmarks/speed/pytorch.py
+	PYTHONPATH=$(CURDIR)/.python cargo bench --profile dev -p bertillon-speed
 	cargo bench --profile dev -p bertillon-scoring  # beside numpy: benchmarks/scoring/compare.sh
 
 libtorch:
 	@scripts/fetch-libtorch.sh
+
+python:  # numpy, for the tests of plugins in Python
+	@scripts/fetch-python.sh

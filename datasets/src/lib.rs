@@ -5,11 +5,9 @@
 mod fashion_mnist;
 pub mod idx;
 pub mod recorded;
-mod torchscript;
 mod zoo;
 
 pub use fashion_mnist::FashionMnist;
 pub use idx::{ElementKind, Idx};
 pub use recorded::RecordedAnswers;
-pub use torchscript::{Normalisation, TorchScriptModel};
-pub use zoo::{Card, CardEntry, Zoo, card, train};
+pub use zoo::{Card, CardEntry, Parameters as ZooParameters, Zoo, card, train};

@@ -1,11 +1,13 @@
 //! Speed of what a run spends its time on: answering, crafting, deriving; and of scoring, which must not show.
 
-use std::hint::black_box;
+use std::{fs, hint::black_box};
 
 use bertillon::{
-    Access, AnswerTable, Answers, Statistic, Stream, Suspects, Workbench, answer,
+    Access, AnswerTable, Answers, Mode, Statistic, Stream, Suspects, Workbench, answer,
     evaluation::{Case, Settings, Suspect, evaluate},
+    registry,
     suite::Protocol,
+    testkit,
 };
 use bertillon_speed::{images, method, owner, vanilla, variant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -138,5 +140,30 @@ fn crafting(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, scoring, rates, answering, deriving, crafting);
+/// What a plugin in Python that does nothing adds to a forward pass; wants numpy in PYTHONPATH.
+fn commands(criterion: &mut Criterion) {
+    registry::allow_commands();
+    tch::set_num_threads(1);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = folder.path().join("nothing.py");
+    let text = "import bertillon\n@bertillon.variant(kind='nothing', group='input')\ndef nothing(images):\n    \
+                return images\nbertillon.serve()\n";
+    fs::write(&script, text).expect("a writable folder");
+    let parameters = serde_json::json!({ "script": script, "environment": ["PYTHONPATH"] });
+    let generator = variant("command", &parameters.to_string()).expect("python3 with numpy");
+    let mut workbench = testkit::workbench(1);
+    let model = vanilla("lenet-a").expect("it is in the zoo");
+    let plain = model.fork().expect("a copy");
+    let derived = generator.derive(model, &mut workbench).expect("derivable").model;
+    let images = images(640).expect("the shipped images").pool.images.expect("images");
+    let images = images.gather(&(0..64).collect::<Vec<u32>>()).tensor(Device::Cpu);
+    let mut group = criterion.benchmark_group("64 images to lenet-a, one thread");
+    for (name, model) in [("alone", plain), ("behind an empty program", derived)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| tch::no_grad(|| model.logits(&images, Mode::Evaluation)));
+        });
+    }
+}
+
+criterion_group!(benches, scoring, rates, answering, deriving, crafting, commands);
 criterion_main!(benches);

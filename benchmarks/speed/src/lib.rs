@@ -8,6 +8,7 @@ use bertillon::{
     VariantGenerator, answer,
     registry::{self, Builder, PluginKind},
 };
+use bertillon_command as _;
 use bertillon_datasets as _;
 use bertillon_methods as _;
 use bertillon_selectors as _;

@@ -12,6 +12,7 @@ use std::{
 };
 
 // A crate of plugins that nothing names is dropped by the linker, and its plugins with it.
+use bertillon_command as _;
 use bertillon_datasets as _;
 use bertillon_methods as _;
 use bertillon_selectors as _;

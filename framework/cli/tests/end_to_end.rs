@@ -14,7 +14,14 @@ use std::{
     process::{Command, Output},
 };
 
+use bertillon::{
+    Mode, Model,
+    registry::{self, Builder, PluginKind},
+};
+use bertillon_datasets as _;
+use bertillon_torchscript::{Normalisation, TorchScriptModel};
 use serde_json::Value;
+use tch::{Device, Kind, Tensor};
 
 const SUITE: &str = r#"
 name = "small"
@@ -209,4 +216,33 @@ fn bad_input_is_refused_with_its_place_and_a_remedy() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "a file is no folder: {text}");
     assert!(text.contains("small.toml/results") && text.contains("--out"), "{text}");
+}
+
+#[test]
+fn exported_networks_answer_as_those_of_the_zoo() {
+    let folder = tempfile::tempdir().unwrap();
+    let export = |names: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+        command.args(["zoo", "export", "--out"]).arg(folder.path()).args(names).output().unwrap()
+    };
+    let refused = export(&["lenet-z"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(export(&[]).status.success());
+    let entry = registry::find(PluginKind::Models, "zoo").unwrap().unwrap();
+    let Builder::Models(build) = entry.builder else { unreachable!() };
+    let zoo = build("{}").unwrap();
+    for (index, vanilla) in zoo.vanillas().iter().enumerate() {
+        let path = folder.path().join(format!("{}.pt", vanilla.name));
+        let network = zoo.load(index, Device::Cpu).unwrap();
+        let (input, classes) = (network.input(), network.classes());
+        let normalisation = Normalisation::default();
+        let file =
+            TorchScriptModel::load(path, input, classes, normalisation, Device::Cpu).unwrap();
+        let images = Tensor::arange(5 * 784, (Kind::Float, Device::Cpu));
+        let images = (images * 0.37).frac().view(input.batch(5));
+        let logits = |model: &dyn Model| model.logits(&images, Mode::Evaluation).unwrap();
+        let difference = (logits(&file) - logits(&*network)).abs().max().double_value(&[]);
+        assert!(difference < 1e-4, "{}: {difference}", vanilla.name);
+        assert_eq!(file.parameters().len(), network.parameters().len(), "{}", vanilla.name);
+    }
 }

@@ -216,3 +216,84 @@ fn new_refuses_a_folder_with_something_in_it_and_impossible_names() {
     assert_eq!(code, Some(2));
     assert!(error.contains("no checkout of bertillon"), "{error}");
 }
+
+/// The suite with a program in the place of the library.
+fn with_program(folder: &str, script: &str) -> Folder {
+    let plugin = "plugin = \"command\"\nscript = \"attack.sh\"\ninterpreter = [\"sh\"]";
+    let folder = Folder::with(
+        &SUITE.replace("plugin = \"panicking\"\nat = \"nowhere\"", plugin).replace("small", folder),
+    );
+    fs::write(folder.path().join("attack.sh"), script).unwrap();
+    folder
+}
+
+#[test]
+fn a_program_starts_only_if_the_user_says_so_and_what_it_breaks_is_its_own_cells() {
+    // It describes itself, touches a file, and ends instead of transforming anything.
+    let script = r#"
+cd "$(dirname "$0")" && touch started
+while read -r request; do
+    id=$(expr "$request" : '.*"id":\([0-9]*\)')
+    case $request in
+        *'"call":"describe"'*)
+            echo "{\"id\":$id,\"ok\":{\"role\":\"variant\",\"kind\":\"crash\",\"group\":\"input\",\"acts_on\":\"images\"}}" ;;
+        *) echo 'core melted' >&2; exit 7 ;;
+    esac
+done"#;
+    let folder = with_program("small", script);
+    for arguments in [&["run", "suite.toml"][..], &["run", "suite.toml", "--dry-run"]] {
+        let (code, _, errors) = folder.output(arguments);
+        assert_eq!(code, Some(2), "{errors}");
+        assert!(errors.contains("--allow-") && errors.contains("suite.toml:16:10"), "{errors}");
+    }
+    assert!(!folder.path().join("started").exists());
+    let (code, table, errors) = folder.output(&["run", "suite.toml", "--allow-commands"]);
+    assert_eq!(code, Some(3), "{errors}");
+    assert!(table.contains("posterize"), "{table}");
+    let failures = folder.results()["failures"].as_array().unwrap().clone();
+    assert_eq!(failures.len(), 3, "each vanilla's variant: {failures:?}");
+    for failure in failures {
+        let reason = failure["reason"].as_str().unwrap();
+        assert!(reason.starts_with("`attack.sh`: it ended with exit code 7"), "{reason}");
+        assert!(reason.ends_with("on standard error: core melted"), "{reason}");
+    }
+}
+
+#[test]
+fn a_program_that_was_edited_computes_anew() {
+    let script = |value: u8| {
+        format!(
+            r#"
+while read -r request; do
+    id=$(expr "$request" : '.*"id":\([0-9]*\)')
+    case $request in
+        *'"call":"describe"'*)
+            echo "{{\"id\":$id,\"ok\":{{\"role\":\"variant\",\"kind\":\"fill\",\"group\":\"input\",\"acts_on\":\"images\"}}}}" ;;
+        *)
+            input=$(expr "$request" : '.*"images":"\([^"]*\)"')
+            output=$(expr "$request" : '.*"output":"\([^"]*\)"')
+            {{ head -c 128 "$input"; tail -c +129 "$input" | tr '\000-\377' '\{value:03o}'; }} > "$output"
+            echo "{{\"id\":$id,\"ok\":{{}}}}" ;;
+    esac
+done"#
+        )
+    };
+    let folder = with_program("small", &script(0));
+    let models = |folder: &Folder| {
+        let (code, _, errors) = folder.output(&["run", "suite.toml", "--allow-commands"]);
+        assert_eq!(code, Some(0), "{errors}");
+        let models = folder.results()["population"]["models"].as_array().unwrap().clone();
+        let fill: Vec<Value> = models.into_iter().filter(|model| model["kind"] == "fill").collect();
+        (fill, errors)
+    };
+    let (black, errors) = models(&folder);
+    assert_eq!(black.len(), 3);
+    assert!(!errors.contains("(0 answers computed"), "{errors}");
+    let (again, errors) = models(&folder);
+    assert_eq!(again, black);
+    assert!(errors.contains("(0 answers computed"), "{errors}");
+    fs::write(folder.path().join("attack.sh"), script(255)).unwrap();
+    let (white, errors) = models(&folder);
+    assert_ne!(white, black, "another image, another accuracy");
+    assert!(!errors.contains("(0 answers computed"), "{errors}");
+}

@@ -7,18 +7,46 @@
     reason = "a test may stop at what it does not expect, and says what it skips"
 )]
 
-use std::{env, fs, path::Path, process::Command};
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-/// Commands of the blocks marked for it, in their order.
-fn commands(text: &str) -> String {
-    let blocks = text.split("```sh tested\n").skip(1);
+/// Commands of the blocks with this mark, in their order.
+fn commands(text: &str, mark: &str) -> String {
+    let opening = format!("```{mark}\n");
+    let blocks = text.split(&opening).skip(1);
     blocks.map(|block| block.split("```").next().unwrap_or_default()).collect()
+}
+
+/// A folder whose `python3` finds the numpy that `make test` fetched, or any that it finds by itself; none, with the
+/// reason printed, where there is none.
+fn python(folder: &Path) -> Option<PathBuf> {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.python");
+    let found = Command::new("sh").args(["-c", "command -v python3"]).output().unwrap().stdout;
+    let found = String::from_utf8(found).unwrap();
+    let shim = folder.join("python3");
+    let text = format!(
+        "#!/bin/sh\nPYTHONPATH=\"$PYTHONPATH:{}\" exec '{}' \"$@\"\n",
+        fetched.display(),
+        found.trim()
+    );
+    fs::write(&shim, text).unwrap();
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    let imports = Command::new(&shim).args(["-c", "import numpy"]).output();
+    if imports.is_ok_and(|output| output.status.success()) {
+        return Some(folder.to_owned());
+    }
+    println!("skipped: python3 has no numpy");
+    None
 }
 
 #[test]
 fn the_tutorial_does_what_it_says() {
     let text = include_str!("../../../docs/PLUGINS.md");
-    let script = commands(text);
+    let script = commands(text, "sh tested");
     for kind in ["variant", "selector", "method"] {
         assert!(script.contains(&format!("bertillon new {kind}")), "{script}");
     }
@@ -51,4 +79,36 @@ fn the_tutorial_does_what_it_says() {
         assert!(results.contains("\"failures\": []"), "{shown}: {results}");
     }
     assert!(said.contains("test result: ok"), "the tests of the new crates ran: {said}");
+}
+
+#[test]
+fn the_python_tutorial_and_the_examples_do_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(python) = python(folder.path()) else { return };
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/command/examples");
+    let script = commands(include_str!("../../../docs/PLUGINS.md"), "sh tested python")
+        + &format!("cp '{}'/* .\n", examples.display())
+        + "bertillon run suite.toml --allow-commands --set data.pool=500 --set evaluation.draws=2\n";
+    let bin = Path::new(env!("CARGO_BIN_EXE_bertillon")).parent().unwrap();
+    let path = env::split_paths(&env::var_os("PATH").unwrap()).collect::<Vec<_>>();
+    let path = env::join_paths([python, bin.to_owned()].into_iter().chain(path)).unwrap();
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    for (results, rows) in [
+        ("darken/results/darken", ["\"darken\"", "\"0.4\""]),
+        ("results/python", ["\"sharpen\"", "\"surprise\""]),
+    ] {
+        let results = folder.path().join(results).join("results.json");
+        let results = fs::read_to_string(results).unwrap();
+        assert!(results.contains("\"failures\": []"), "{results}");
+        for row in rows {
+            assert!(results.contains(row), "{row} in {results}");
+        }
+    }
 }

@@ -200,6 +200,11 @@ pub trait FingerprintMethod: Send + Sync {
         0.0
     }
 
+    /// Recipes of what it is made of beside its own source, for cache keys; none for one that does all itself.
+    fn ingredients(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether its distances are p-values: then a threshold may be chosen without any other model.
     fn gives_p_values(&self) -> bool {
         false

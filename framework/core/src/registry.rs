@@ -4,10 +4,12 @@
 //! so a program says `use bertillon_variants as _;` for each. A library has an `inventory` of its own, which it hands over
 //! when it is loaded; see [`add`].
 
+mod commands;
 mod entry;
 
 use std::sync::{PoisonError, RwLock};
 
+pub use commands::{allow_commands, commands_are_allowed};
 pub use entry::{Builder, Configure, Entry, Library, Origin, PluginKind, Sources};
 
 use crate::{Error, Result};

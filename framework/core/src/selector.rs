@@ -9,6 +9,11 @@ pub trait InputSelector: Send + Sync {
         Knowledge::default()
     }
 
+    /// Recipes of what it is made of beside its own source, for cache keys; none for one that does all itself.
+    fn ingredients(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Refuses a budget that the pool can't serve, before anything is computed.
     ///
     /// # Errors

@@ -121,7 +121,7 @@ pub trait VariantGenerator: Send + Sync {
         Cost::default()
     }
 
-    /// Recipes of the plugins that it is made of, for cache keys; none for one that does all itself.
+    /// Recipes of what it is made of beside its own source, for cache keys; none for one that does all itself.
     fn ingredients(&self) -> Vec<String> {
         Vec::new()
     }

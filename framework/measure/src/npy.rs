@@ -214,17 +214,35 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// When `ranks` is zero.
 pub fn to_bytes(labels: &[u16], ranks: usize) -> Vec<u8> {
     let images = labels.len() / ranks;
-    let shape = if ranks == 1 { format!("{images},") } else { format!("{images}, {ranks}") };
-    let mut header = format!("{{'descr': '<u2', 'fortran_order': False, 'shape': ({shape}), }}");
+    let shape: &[usize] = if ranks == 1 { &[images] } else { &[images, ranks] };
+    let data: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    encode("<u2", shape, &data)
+}
+
+/// A file of any array: `data` holds elements of type `dtype`, as numpy names it (`|u1`, `<u2`), the last dimension
+/// varying fastest.
+///
+/// # Panics
+/// When the array has so many dimensions (thousands) that no header holds them.
+pub fn encode(dtype: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
+    let shape: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let shape = if shape.matches(',').count() > 1 {
+        shape.trim_end_matches(", ")
+    } else {
+        shape.trim_end()
+    };
+    let mut header =
+        format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({shape}), }}");
     // As numpy does: the data starts at a multiple of 64 bytes, after a line feed.
     let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
     header.push_str(&" ".repeat(length - header.len() - 1));
     header.push('\n');
-    let length = u16::try_from(length).expect("two numbers are no header of 64 KiB");
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    let length = u16::try_from(length).expect("few dimensions");
+    let mut file = Vec::with_capacity(10 + header.len() + data.len());
+    file.extend(b"\x93NUMPY\x01\x00");
     file.extend(length.to_le_bytes());
     file.extend(header.as_bytes());
-    file.extend(labels.iter().flat_map(|label| label.to_le_bytes()));
+    file.extend(data);
     file
 }
 

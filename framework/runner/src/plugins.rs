@@ -56,47 +56,43 @@ impl<'a> Paths<'a> {
 type Built<T> = Result<(Box<T>, PluginRecipe), Vec<Diagnostic>>;
 type Build<T> = fn(&str) -> bertillon::Result<Box<T>>;
 
-/// The variant generator that a suite names, with the recipes of the plugins that it is made of in its own.
-pub(crate) fn variant(used: &PluginUse, paths: Paths<'_>) -> Built<dyn VariantGenerator> {
-    let (generator, mut recipe) = single_variant(used, paths)?;
-    for ingredient in generator.ingredients() {
-        recipe.source.push_str(&format!(", {ingredient}"));
-    }
-    Ok((generator, recipe))
-}
-
 macro_rules! build {
-    ($(#[$doc:meta])* $function:ident, $kind:ident, $trait:ident) => {
+    ($(#[$doc:meta])* $function:ident, $kind:ident, $trait:ident, $ingredients:expr) => {
         $(#[$doc])*
         pub(crate) fn $function(used: &PluginUse, paths: Paths<'_>) -> Built<dyn $trait> {
             let entry = find(used, PluginKind::$kind)?;
             let Builder::$kind(build) = entry.builder else {
                 return Err(vec![at_name(used, "a plugin of another kind".to_owned())]);
             };
-            built(entry, build, &paths.resolve(used, entry.schema().as_value()))
+            let used = paths.resolve(used, entry.schema().as_value());
+            let (plugin, mut recipe) = built(entry, build, &used)?;
+            for ingredient in $ingredients(&*plugin) {
+                recipe.source.push_str(&format!(", {ingredient}"));
+            }
+            Ok((plugin, recipe))
         }
     };
 }
 
 build!(
-    /// A variant generator by itself.
-    single_variant, Variant, VariantGenerator
+    /// The variant generator that a suite names.
+    variant, Variant, VariantGenerator, VariantGenerator::ingredients
 );
 build!(
     /// The input selector that a suite names.
-    selector, Selector, InputSelector
+    selector, Selector, InputSelector, InputSelector::ingredients
 );
 build!(
     /// The method that a suite names.
-    method, Method, FingerprintMethod
+    method, Method, FingerprintMethod, FingerprintMethod::ingredients
 );
 build!(
     /// The source of images that a suite names.
-    images, Images, ImageSource
+    images, Images, ImageSource, |_: &dyn ImageSource| Vec::<String>::new()
 );
 build!(
     /// The collection of models that a suite names.
-    models, Models, ModelCollection
+    models, Models, ModelCollection, |_: &dyn ModelCollection| Vec::<String>::new()
 );
 
 fn find(used: &PluginUse, kind: PluginKind) -> Result<&'static Entry, Vec<Diagnostic>> {

@@ -50,6 +50,9 @@ pub(crate) struct SuiteArguments {
     /// Loads the libraries that the suite names in `plugins`: they run with all your rights
     #[arg(long)]
     allow_plugins: bool,
+    /// Starts the programs that the suite names in `command` plugins: they run with your rights, within limits
+    #[arg(long)]
+    allow_commands: bool,
     /// Shows no progress
     #[arg(long)]
     quiet: bool,
@@ -67,6 +70,9 @@ impl SuiteArguments {
     /// The suite, with what was overridden; libraries of plugins are loaded.
     pub(crate) fn read(&self) -> Result<Suite, Failure> {
         self.libraries.load()?;
+        if self.allow_commands {
+            bertillon::registry::allow_commands();
+        }
         let mut overrides = self.overrides.clone();
         overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
         let libraries = match self.allow_plugins {

@@ -1,10 +1,15 @@
 //! `bertillon zoo`.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use bertillon_datasets::{self as datasets, Card};
+use bertillon::{Configure, ModelCollection};
+use bertillon_datasets::{self as datasets, Card, Zoo, ZooParameters};
 use bertillon_reports::plain;
 use clap::{Args, Subcommand};
+use tch::Device;
 
 use crate::{
     failure::{Failure, Outcome, chain},
@@ -32,6 +37,14 @@ enum Action {
         /// Which networks [default: all]
         names: Vec<String>,
     },
+    /// Writes networks as TorchScript files, which Python opens with torch.jit.load: f32 [N, 1, 28, 28] in [0, 1] to logits
+    Export {
+        /// Folder for NAME.pt
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Which networks [default: all]
+        names: Vec<String>,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
@@ -42,9 +55,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
             let mut progress = |line: &str| output::say(&plain(line));
             datasets::train(data, out, names, &mut progress).map_err(failed)?
         }
+        Action::Export { out, names } => {
+            export(out, names).map_err(failed)?;
+            return Ok(Outcome::Done);
+        }
     };
     output::print(&table(&card))?;
     Ok(Outcome::Done)
+}
+
+fn export(out: &Path, names: &[String]) -> bertillon::Result<()> {
+    let zoo = Zoo::configure(ZooParameters { names: names.to_vec(), path: None })?;
+    fs::create_dir_all(out).map_err(|error| bertillon::Error::file(out, error))?;
+    for (index, vanilla) in zoo.vanillas().iter().enumerate() {
+        let path = out.join(format!("{}.pt", vanilla.name));
+        bertillon_torchscript::export(&*zoo.load(index, Device::Cpu)?, &path, Device::Cpu)?;
+        output::say(&plain(&path.display().to_string()));
+    }
+    Ok(())
 }
 
 fn table(card: &Card) -> String {

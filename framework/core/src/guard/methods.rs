@@ -49,6 +49,7 @@ impl VariantGenerator for Variant {
 struct Selector {
     plugin: Contained<dyn InputSelector>,
     knowledge: Knowledge,
+    ingredients: Vec<String>,
 }
 
 /// Builds and wraps an input selector.
@@ -57,14 +58,18 @@ pub(crate) fn selector(
 ) -> Result<Box<dyn InputSelector>> {
     catch(|| {
         let plugin = Contained::new(make()?);
-        let knowledge = plugin.knowledge();
-        Ok(Box::new(Selector { plugin, knowledge }) as Box<_>)
+        let (knowledge, ingredients) = (plugin.knowledge(), plugin.ingredients());
+        Ok(Box::new(Selector { plugin, knowledge, ingredients }) as Box<_>)
     })
 }
 
 impl InputSelector for Selector {
     fn knowledge(&self) -> Knowledge {
         self.knowledge
+    }
+
+    fn ingredients(&self) -> Vec<String> {
+        self.ingredients.clone()
     }
 
     fn check(&self, pool: usize, budget: usize) -> Result<()> {
@@ -97,6 +102,7 @@ struct Method {
     needs: Needs,
     forwards_per_crafted_query: f64,
     gives_p_values: bool,
+    ingredients: Vec<String>,
 }
 
 /// Builds and wraps a method.
@@ -109,6 +115,7 @@ pub(crate) fn method(
             needs: plugin.needs(),
             forwards_per_crafted_query: plugin.forwards_per_crafted_query(),
             gives_p_values: plugin.gives_p_values(),
+            ingredients: plugin.ingredients(),
             plugin,
         }) as Box<_>)
     })
@@ -125,6 +132,10 @@ impl FingerprintMethod for Method {
 
     fn gives_p_values(&self) -> bool {
         self.gives_p_values
+    }
+
+    fn ingredients(&self) -> Vec<String> {
+        self.ingredients.clone()
     }
 
     fn enroll(

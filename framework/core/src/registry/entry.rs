@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::DeserializeOwned;
 
+use super::commands;
 use crate::{
     Error, FingerprintMethod, ImageSource, InputSelector, ModelCollection, Result,
     VariantGenerator, guard,
@@ -14,6 +15,10 @@ use crate::{
 pub trait Configure: Sized {
     /// Its parameters, all with defaults; doc comments on the fields are what `describe` prints.
     type Parameters: DeserializeOwned + JsonSchema;
+
+    /// Whether it starts other programs: it is built only once the user has allowed that, by
+    /// [`allow_commands`](crate::registry::allow_commands).
+    const STARTS_PROGRAMS: bool = false;
 
     /// Checks the parameters and makes the plugin.
     ///
@@ -75,6 +80,8 @@ pub struct Entry {
     pub module: &'static str,
     /// Builds it.
     pub builder: Builder,
+    /// Whether it starts other programs, and so is refused until they are allowed.
+    pub starts_programs: bool,
     sources: Sources,
     /// As text: types of schemars may differ between a program and a library.
     schema: fn() -> String,
@@ -119,6 +126,9 @@ macro_rules! constructor {
             P: Configure + $trait + 'static,
         {
             fn build<P: Configure + $trait + 'static>(parameters: &str) -> Result<Box<dyn $trait>> {
+                if P::STARTS_PROGRAMS {
+                    commands::require()?;
+                }
                 guard::$function(|| Ok(Box::new(P::configure(parse(parameters)?)?)))
             }
             Self {
@@ -126,6 +136,7 @@ macro_rules! constructor {
                 module,
                 sources,
                 builder: Builder::$variant(build::<P>),
+                starts_programs: P::STARTS_PROGRAMS,
                 schema: schema::<P>,
                 origin: Origin::CompiledIn,
             }
