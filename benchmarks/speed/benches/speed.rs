@@ -3,15 +3,16 @@
 use std::{fs, hint::black_box};
 
 use bertillon::{
-    Access, AnswerTable, Answers, Mode, Statistic, Stream, Suspects, Workbench, answer,
+    Access, AnswerTable, Answers, ImageShape, Mode, Model, Parameter, Result, Statistic, Stream,
+    Suspects, Workbench, answer,
     evaluation::{Case, Settings, Suspect, evaluate},
     registry,
     suite::Protocol,
     testkit,
 };
-use bertillon_speed::{images, method, owner, vanilla, variant};
+use bertillon_speed::{images, method, owner, selector, vanilla, variant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 /// Random answers of `models` models to `queries` queries of ten classes.
 fn table(models: usize, queries: usize) -> AnswerTable {
@@ -140,29 +141,58 @@ fn crafting(criterion: &mut Criterion) {
     }
 }
 
-/// What a plugin in Python that does nothing adds to a forward pass; wants numpy in PYTHONPATH.
+/// A network that costs nothing.
+struct Free;
+
+impl Model for Free {
+    fn input(&self) -> ImageShape {
+        ImageShape { channels: 1, height: 28, width: 28 }
+    }
+
+    fn classes(&self) -> usize {
+        10
+    }
+
+    fn logits(&self, images: &Tensor, _: Mode) -> Result<Tensor> {
+        Ok(Tensor::zeros([images.size()[0], 10], (Kind::Float, Device::Cpu)))
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    fn fork(&self) -> Result<Box<dyn Model>> {
+        Ok(Box::new(Self))
+    }
+}
+
+/// What calls of programs in Python cost that do nothing; wants numpy in PYTHONPATH.
 fn commands(criterion: &mut Criterion) {
     registry::allow_commands();
     tch::set_num_threads(1);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let script = folder.path().join("nothing.py");
-    let text = "import bertillon\n@bertillon.variant(kind='nothing', group='input')\ndef nothing(images):\n    \
-                return images\nbertillon.serve()\n";
-    fs::write(&script, text).expect("a writable folder");
-    let parameters = serde_json::json!({ "script": script, "environment": ["PYTHONPATH"] });
-    let generator = variant("command", &parameters.to_string()).expect("python3 with numpy");
+    let program = |name: &str, decorated: &str| {
+        let script = folder.path().join(name);
+        let text = format!("import bertillon\n@bertillon.{decorated}\nbertillon.serve()\n");
+        fs::write(&script, text).expect("a writable folder");
+        serde_json::json!({ "script": script, "environment": ["PYTHONPATH"] }).to_string()
+    };
+    let mut group = criterion.benchmark_group("a call of an empty program in Python");
+    let first = "selector()\ndef first(owner, budget, rng): return range(budget)";
+    let selector = selector("command", &program("first.py", first)).expect("python3 with numpy");
+    let owner = testkit::owner(256);
+    group.bench_function("select 100 of 256 images", |bencher| {
+        bencher.iter(|| selector.select(&owner, 100, &mut Stream::named(1, ["speed"])));
+    });
+    let nothing = "variant(kind='nothing', group='input')\ndef nothing(images): return images";
+    let generator = variant("command", &program("nothing.py", nothing)).expect("the same");
     let mut workbench = testkit::workbench(1);
-    let model = vanilla("lenet-a").expect("it is in the zoo");
-    let plain = model.fork().expect("a copy");
-    let derived = generator.derive(model, &mut workbench).expect("derivable").model;
-    let images = images(640).expect("the shipped images").pool.images.expect("images");
-    let images = images.gather(&(0..64).collect::<Vec<u32>>()).tensor(Device::Cpu);
-    let mut group = criterion.benchmark_group("64 images to lenet-a, one thread");
-    for (name, model) in [("alone", plain), ("behind an empty program", derived)] {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| tch::no_grad(|| model.logits(&images, Mode::Evaluation)));
-        });
-    }
+    let behind = generator.derive(Box::new(Free), &mut workbench).expect("derivable").model;
+    let images = images(64).expect("the shipped images").pool.images.expect("images");
+    let images = images.tensor(Device::Cpu);
+    group.bench_function("transform 64 images of 28 x 28", |bencher| {
+        bencher.iter(|| tch::no_grad(|| behind.logits(&images, Mode::Evaluation)));
+    });
 }
 
 criterion_group!(benches, scoring, rates, answering, deriving, crafting, commands);

@@ -88,7 +88,7 @@ fn the_python_tutorial_and_the_examples_do_what_they_say() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/command/examples");
     let script = commands(include_str!("../../../docs/PLUGINS.md"), "sh tested python")
         + &format!("cp '{}'/* .\n", examples.display())
-        + "bertillon run suite.toml --allow-commands --set data.pool=500 --set evaluation.draws=2\n";
+        + "bertillon run suite.toml --allow-commands --set data.pool=1000 --set evaluation.draws=2\n";
     let bin = Path::new(env!("CARGO_BIN_EXE_bertillon")).parent().unwrap();
     let path = env::split_paths(&env::var_os("PATH").unwrap()).collect::<Vec<_>>();
     let path = env::join_paths([python, bin.to_owned()].into_iter().chain(path)).unwrap();
@@ -101,7 +101,9 @@ fn the_python_tutorial_and_the_examples_do_what_they_say() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     for (results, rows) in [
-        ("darken/results/darken", ["\"darken\"", "\"0.4\""]),
+        ("darken/results/darken", ["\"kind\": \"darken\"", "\"parameter\": \"-0.1\""]),
+        ("classwise/results/classwise", ["\"FBI, classwise\"", "classwise_selector.py"]),
+        ("blunders/results/blunders", ["\"blunders\"", "\"method\": \"command\""]),
         ("results/python", ["\"sharpen\"", "\"surprise\""]),
     ] {
         let results = folder.path().join(results).join("results.json");

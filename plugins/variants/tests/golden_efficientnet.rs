@@ -11,7 +11,7 @@ use bertillon::{
     registry::{self, Builder},
     testkit,
 };
-use bertillon_datasets::{Normalisation, TorchScriptModel};
+use bertillon_torchscript::{Normalisation, TorchScriptModel};
 use bertillon_variants as _;
 use tch::{Device, Tensor};
 

@@ -22,9 +22,12 @@ pub(crate) struct Arguments {
     kind: Kind,
     /// Name of the plugin and of its crate, in kebab-case
     name: String,
-    /// Folder of the crate [default: NAME]
+    /// Folder of the crate, or of the script [default: NAME]
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
+    /// Writes a script in Python instead of a crate
+    #[arg(long, conflicts_with = "bertillon")]
+    python: bool,
     /// Checkout of bertillon to build against [default: the one that this program was built from]
     #[arg(long, value_name = "DIR")]
     bertillon: Option<PathBuf>,
@@ -83,10 +86,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let toolchain = Built::here().compiler().to_owned();
     let written =
         Crate { kind: arguments.kind, name, framework: &framework, toolchain: &toolchain };
-    for (path, text) in written.files() {
+    let files = if arguments.python { written.script() } else { written.files() };
+    for (path, text) in files {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap_or(&folder)).map_err(unusable)?;
         fs::write(&path, text).map_err(unusable)?;
+    }
+    if arguments.python {
+        output::print(&format!(
+            "{}: a new plugin in Python; in it:\n  bertillon run suite.toml --allow-commands\n",
+            folder.display()
+        ))?;
+        return Ok(Outcome::Done);
     }
     // With the same versions of everything, what is compiled already is not compiled again.
     if let Some(lock) = checkout.map(|checkout| checkout.join("Cargo.lock")).filter(|l| l.is_file())

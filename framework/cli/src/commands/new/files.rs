@@ -1,4 +1,4 @@
-//! The files of a new plugin's crate.
+//! The files of a new plugin: of its crate, or of its script.
 
 use super::Kind;
 
@@ -39,44 +39,69 @@ impl Crate<'_> {
     }
 
     /// Every file with its place.
-    pub(super) fn files(&self) -> Vec<(&'static str, String)> {
-        let (source, use_in_suite) = match self.kind {
-            Kind::Variant => (
-                include_str!("../../../templates/variant.rs.txt"),
-                include_str!("../../../templates/variant.toml.txt"),
-            ),
-            Kind::Selector => (
-                include_str!("../../../templates/selector.rs.txt"),
-                include_str!("../../../templates/selector.toml.txt"),
-            ),
-            Kind::Method => (
-                include_str!("../../../templates/method.rs.txt"),
-                include_str!("../../../templates/method.toml.txt"),
-            ),
-        };
-        let suite =
-            include_str!("../../../templates/suite.toml.txt").replace("{use}", use_in_suite);
+    pub(super) fn files(&self) -> Vec<(String, String)> {
         let fill = |text: &str| self.filled(text);
-        let mut files: Vec<_> = COMMON.iter().map(|(path, text)| (*path, fill(text))).collect();
-        files.push(("src/lib.rs", fill(source)));
-        files.push(("suite.toml", fill(&suite)));
+        let source = match self.kind {
+            Kind::Variant => include_str!("../../../templates/variant.rs.txt"),
+            Kind::Selector => include_str!("../../../templates/selector.rs.txt"),
+            Kind::Method => include_str!("../../../templates/method.rs.txt"),
+        };
+        let own = match self.kind {
+            Kind::Variant => "plugin = \"{name}\"\ngrid   = { shift = [-0.1, 0.1] }",
+            Kind::Selector => "selector = { plugin = \"{name}\" }",
+            Kind::Method => "method   = \"{name}\"\nselector = \"random\"\nerrors   = 5.0",
+        };
+        let load = "plugins = [\"lib{module}.so\"]     # loaded with --allow-plugins only\n";
+        let mut files: Vec<_> =
+            COMMON.iter().map(|(path, text)| ((*path).to_owned(), fill(text))).collect();
+        files.push(("src/lib.rs".to_owned(), fill(source)));
+        files.push(("suite.toml".to_owned(), fill(&suite(self.kind, load, own))));
         if let Some(config) = self.config() {
-            files.push((".cargo/config.toml", config));
+            files.push((".cargo/config.toml".to_owned(), config));
         }
         files
     }
 
-    fn filled(&self, text: &str) -> String {
-        let kind = match self.kind {
-            Kind::Variant => "variant",
-            Kind::Selector => "selector",
-            Kind::Method => "method",
+    /// Every file of a plugin in Python with its place.
+    pub(super) fn script(&self) -> Vec<(String, String)> {
+        let source = match self.kind {
+            Kind::Variant => include_str!("../../../templates/variant.py.txt"),
+            Kind::Selector => include_str!("../../../templates/selector.py.txt"),
+            Kind::Method => include_str!("../../../templates/method.py.txt"),
         };
+        let own = match self.kind {
+            Kind::Variant => {
+                "plugin = \"command\"            # started with --allow-commands only\nscript = \"{script}\"\n\
+                 grid   = { parameters = [{ shift = -0.1 }, { shift = 0.1 }] }"
+            }
+            Kind::Selector => {
+                "selector = { plugin = \"command\", script = \"{script}\" }   # started with --allow-commands only"
+            }
+            Kind::Method => {
+                "method     = \"command\"        # started with --allow-commands only\nscript     = \"{script}\"\n\
+                 selector   = \"random\"\nparameters = { errors = 5.0 }"
+            }
+        };
+        let readme = include_str!("../../../templates/python.md.txt");
+        vec![
+            (self.script_name(), self.filled(source)),
+            ("suite.toml".to_owned(), self.filled(&suite(self.kind, "", own))),
+            ("README.md".to_owned(), self.filled(readme)),
+        ]
+    }
+
+    /// Not its name alone: `random.py` would hide Python's own module.
+    fn script_name(&self) -> String {
+        format!("{}_{}.py", self.module(), self.kind.word())
+    }
+
+    fn filled(&self, text: &str) -> String {
         let camel: String = self.name.split('-').map(capitalised).collect();
         text.replace("{name}", self.name)
             .replace("{module}", &self.module())
             .replace("{Type}", &camel)
-            .replace("{kind}", kind)
+            .replace("{kind}", self.kind.word())
+            .replace("{script}", &self.script_name())
             .replace("{toolchain}", self.toolchain)
             .replace("{version}", env!("CARGO_PKG_VERSION"))
             .replace("{bertillon}", &self.dependency("framework/core"))
@@ -126,6 +151,27 @@ impl Crate<'_> {
     }
 }
 
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Variant => "variant",
+            Self::Selector => "selector",
+            Self::Method => "method",
+        }
+    }
+}
+
+/// A suite that runs the plugin beside others.
+fn suite(kind: Kind, load: &str, own: &str) -> String {
+    let used = match kind {
+        Kind::Variant => include_str!("../../../templates/variant.toml.txt"),
+        Kind::Selector => include_str!("../../../templates/selector.toml.txt"),
+        Kind::Method => include_str!("../../../templates/method.toml.txt"),
+    };
+    let template = include_str!("../../../templates/suite.toml.txt");
+    template.replace("{load}", load).replace("{use}", used).replace("{own}", own)
+}
+
 fn capitalised(part: &str) -> String {
     let mut letters = part.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
@@ -160,8 +206,7 @@ mod tests {
         let framework = Framework::Within("../..".to_owned());
         let kind = Kind::Variant;
         let written = Crate { kind, name: "template", framework: &framework, toolchain };
-        let written: BTreeMap<String, String> =
-            written.files().into_iter().map(|(path, text)| (path.to_owned(), text)).collect();
+        let written: BTreeMap<String, String> = written.files().into_iter().collect();
         assert_eq!(there, written);
     }
 
@@ -173,10 +218,19 @@ mod tests {
             for kind in [Kind::Variant, Kind::Selector, Kind::Method] {
                 let toolchain = "1.95.0";
                 let written = Crate { kind, name: "my-own", framework, toolchain };
-                for (path, text) in written.files() {
-                    for placeholder in
-                        ["name", "module", "Type", "kind", "use", "bertillon", "target"]
-                    {
+                for (path, text) in written.files().into_iter().chain(written.script()) {
+                    for placeholder in [
+                        "name",
+                        "module",
+                        "Type",
+                        "kind",
+                        "use",
+                        "own",
+                        "load",
+                        "script",
+                        "bertillon",
+                        "target",
+                    ] {
                         assert!(!text.contains(&format!("{{{placeholder}}}")), "{path}: {text}");
                     }
                 }
