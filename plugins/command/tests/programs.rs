@@ -1,4 +1,4 @@
-//! What a program may do wrong, and where it ends.
+//! What programs are given and may do, and where it ends when they do wrong.
 
 #![allow(
     clippy::unwrap_used,
@@ -259,4 +259,31 @@ fn distances_are_one_a_suspect_and_never_nan() {
     assert_eq!(judged("few.py", "[1]"), Err("the program judged 1 suspects of 4".to_owned()));
     let nan = judged("nan.py", "[float('nan')] * 4").unwrap_err();
     assert!(nan.contains("it answered `") && nan.contains("NaN"), "{nan}");
+}
+
+#[test]
+fn crafted_queries_are_answered_by_the_owners_own_model_which_the_program_gets_as_a_file() {
+    let scripts = Scripts::new();
+    // It sends the whole pool as if it had crafted it.
+    let answer = "if request['call'] == 'describe':\n    \
+                  return {'ok': {'role': 'method', 'knowledge': ['model'], 'crafts': True, 'ranks': 2}}\n\
+                  folder = request['owner']['folder']\n\
+                  if not open(folder + '/model.pt', 'rb').read().startswith(b'PK'): return {'error': 'no model'}\n\
+                  open(request['output'], 'wb').write(open(folder + '/images.npy', 'rb').read())\n\
+                  return {'ok': {'crafted': True, 'state': [0.5], 'notes': {'steps': 3}}}";
+    let method = method(&scripts.answering("crafts.py", answer)).unwrap();
+    let needs = method.needs();
+    assert!(needs.crafts && needs.knowledge.model && !needs.selector);
+    assert_eq!(needs.access.ranks(), 2);
+    let owner = testkit::owner(8);
+    let enroll = |budget| method.enroll(&owner, None, budget, &mut Stream::named(0, ["bank"]));
+    let fingerprint = enroll(8).unwrap();
+    assert_eq!(fingerprint.queries.crafted.as_ref(), owner.pool.images.as_ref());
+    assert_eq!(fingerprint.reference, owner.answers.restricted_to(needs.access).unwrap());
+    assert_eq!(
+        (fingerprint.state, fingerprint.notes),
+        (vec![0.5], vec![("steps".to_owned(), 3.0)])
+    );
+    let said = enroll(5).unwrap_err().to_string();
+    assert!(said.contains("expected [5, "), "{said}");
 }
