@@ -4,7 +4,7 @@ use bertillon_measure::results::Results;
 
 use crate::{
     document::Document,
-    table::{Cell, Detail, Table},
+    table::{Cell, Detail, TIED_MARK, Table},
     text::escaped,
 };
 
@@ -22,8 +22,12 @@ pub fn markdown(results: &Results) -> String {
             out.push_str(&format!("\n{}\n", escaped(remark)));
         }
     }
-    let [best, rest] = &document.legend;
-    out.push_str(&format!("\nHow to read: **bold** {}\n{}\n", escaped(best), escaped(rest)));
+    let legend = &document.legend;
+    out.push_str(&format!("\nHow to read: **bold** {}", escaped(&legend.best)));
+    if let Some(tied) = &legend.tied {
+        out.push_str(&format!(" {TIED_MARK} {}", escaped(tied)));
+    }
+    out.push_str(&format!(" {}\n{}\n", escaped(&legend.rates), escaped(&legend.rest)));
     for list in &document.lists {
         out.push_str(&format!("\n## {}\n\n", list.title));
         for (name, said) in &list.items {
@@ -57,7 +61,8 @@ fn cell(cell: &Cell) -> String {
         Cell::Rate(rate) => {
             let figures = rate.figures(Detail::Full);
             let figures = if rate.best { format!("**{figures}**") } else { figures };
-            format!("{figures}{}", rate.marks)
+            let tied = if rate.tied { TIED_MARK } else { "" };
+            format!("{figures}{tied}{}", rate.marks)
         }
     }
 }
