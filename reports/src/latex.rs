@@ -11,9 +11,9 @@ use crate::{
     text::width,
 };
 
-/// Characters that fit side by side on an upright page, and on one turned by a quarter.
-const UPRIGHT: usize = 104;
-const TURNED: usize = 158;
+/// Characters side by side on an upright page (a tenth beyond what fits, which is shrunk), and on one turned by a quarter.
+const UPRIGHT: usize = 130;
+const TURNED: usize = 172;
 
 /// Lines of a table that fit on each.
 const LINES: usize = 48;
@@ -63,7 +63,8 @@ pub fn latex(results: &Results) -> String {
     }
     out.push_str(&format!(" {} {}\n", escaped(&legend.rates), escaped(&legend.rest)));
     for list in &document.lists {
-        out.push_str(&format!("\n\\subsection*{{{}}}\n\\begin{{itemize}}\n", escaped(list.title)));
+        out.push_str(&format!("\n\\subsection*{{{}}}\n", escaped(list.title)));
+        out.push_str("\\begin{itemize}\n\\setlength{\\itemsep}{0pt}\\setlength{\\parskip}{1pt}\n");
         for (name, said) in &list.items {
             let item = if name.is_empty() { said.clone() } else { format!("{name}: {said}") };
             out.push_str(&format!("\\item {{}}{}\n", escaped(&item)));
@@ -214,7 +215,9 @@ fn push_line(cells: Vec<String>, gap: &str, out: &mut String) {
 
 fn cell(cell: &Cell) -> String {
     match cell {
-        Cell::Text(text) | Cell::Figure(text) => escaped(text),
+        Cell::Text(text) => escaped(text),
+        // A minus as long as the plus of the figures beside it.
+        Cell::Figure(text) => escaped(&text.replace('-', "−")),
         Cell::Rate(rate) => {
             let mean = match (rate.best, rate.tied) {
                 (true, _) => format!("\\textbf{{{}}}", rate.mean),

@@ -78,13 +78,18 @@ mod tests {
     }
 
     #[test]
-    fn markup_of_a_suite_neither_breaks_tables_nor_becomes_html() {
-        let text = markdown(&fixture::results());
-        assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
-        let unescaped = |line: &str| line.replace("\\|", "").matches('|').count();
-        let lines: Vec<&str> = text.lines().collect();
-        for pair in lines.windows(2).filter(|p| p[0].starts_with('|') && p[1].starts_with('|')) {
-            assert_eq!(unescaped(pair[0]), unescaped(pair[1]), "{}\n{}", pair[0], pair[1]);
+    fn markup_of_a_suite_neither_breaks_tables_nor_becomes_html_or_links() {
+        for results in [fixture::results(), fixture::hostile()] {
+            let text = markdown(&results);
+            for markup in ["<script>", "<b>", "<img", "[l](", "\u{1b}", "\u{202e}"] {
+                assert!(!text.contains(markup), "{markup}: {text}");
+            }
+            let unescaped = |line: &str| line.replace("\\|", "").matches('|').count();
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2).filter(|p| p[0].starts_with('|') && p[1].starts_with('|'))
+            {
+                assert_eq!(unescaped(pair[0]), unescaped(pair[1]), "{}\n{}", pair[0], pair[1]);
+            }
         }
     }
 }

@@ -131,6 +131,9 @@ fn group(rows: &dyn RowGroupReader) -> Result<Group, ParquetError> {
     let ([fingerprint], Some(&budget)) = (&*fingerprints.distinct, budgets.first()) else {
         return Err(problem("fingerprint", "differs within a row group"));
     };
+    if fingerprints.of_row.contains(&None) {
+        return Err(problem("fingerprint", "has gaps"));
+    }
     if budgets.iter().any(|&other| other != budget) {
         return Err(problem("budget", "differs within a row group"));
     }
@@ -261,3 +264,6 @@ impl Columns<'_> {
 fn problem(column: &str, what: &str) -> ParquetError {
     ParquetError::General(format!("column `{column}` {what}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,9 +135,9 @@ pub(crate) fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             // A comment that GitHub drops keeps it from telling a person or linking an issue.
-            '@' => out.push_str("@<!-- -->"),
-            '#' => out.push_str("\\#<!-- -->"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | '!' => {
+            '@' if is_followed(&text[i..]) => out.push_str("@<!-- -->"),
+            '#' if is_followed(&text[i..]) => out.push_str("\\#<!-- -->"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' | '!' => {
                 let _ = write!(out, "\\{c}");
             }
             // At the start of a line these begin a list or underline a heading.
@@ -156,6 +156,11 @@ pub(crate) fn escaped(text: &str) -> String {
     out
 }
 
+/// Whether a letter or digit follows the first character.
+fn is_followed(text: &str) -> bool {
+    text.chars().nth(1).is_some_and(char::is_alphanumeric)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +171,7 @@ mod tests {
             escaped("a|b`c`\n<b>*x*</b> & [y](z)"),
             "a\\|b\\`c\\` &lt;b&gt;\\*x\\*&lt;/b&gt; &amp; \\[y\\](z)"
         );
-        assert_eq!(escaped("# h #12"), "\\#<!-- --> h \\#<!-- -->12");
+        assert_eq!(escaped("# h #12"), "\\# h \\#<!-- -->12");
         assert_eq!(escaped("- item"), "\\- item");
         assert_eq!(escaped("12. item"), "12\\. item");
         assert_eq!(escaped("prune/conv/0.2"), "prune/conv/0\\.2".replace("\\.", "."));

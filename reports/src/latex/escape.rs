@@ -27,7 +27,7 @@ const ACCENTED: [(&str, &str, &str); 11] = [
 ];
 
 /// Letters and signs that have a command of their own.
-const COMMANDS: [(char, &str); 47] = [
+const COMMANDS: [(char, &str); 48] = [
     // At the start of a row or an item it would begin an option.
     ('[', "{[}"),
     ('\\', "\\textbackslash{}"),
@@ -62,6 +62,7 @@ const COMMANDS: [(char, &str); 47] = [
     ('“', "``"),
     ('”', "''"),
     ('…', "\\dots{}"),
+    ('−', "$-$"),
     ('±', "$\\pm$"),
     ('×', "$\\times$"),
     ('·', "$\\cdot$"),
