@@ -1,6 +1,6 @@
 //! What a report says, whoever renders it: facts, tables, lists, how to read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bertillon_measure::results::{Failure, FingerprintResult, ModelRow, Results};
 
@@ -8,8 +8,11 @@ use crate::{
     published,
     table::{self, FEW, FEW_MARK, NOMINAL, REHEARSED_MARK, Table},
     tasks,
-    text::{count, figure, plural, target},
+    text::{count, figure, listed, plural, target},
 };
+
+/// Most items of a list.
+const MOST_ITEMS: usize = 50;
 
 /// A report. Its text may come from a suite: renderers escape all of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +25,21 @@ pub(crate) struct Document {
     pub(crate) tables: Vec<Table>,
     /// What else there is to know; none of them is empty.
     pub(crate) lists: Vec<List>,
-    /// Two lines, the first to follow the mark of the best.
-    pub(crate) legend: [String; 2],
+    /// How to read it.
+    pub(crate) legend: Legend,
+}
+
+/// How to read a report, in sentences.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Legend {
+    /// What the mark of the best says.
+    pub(crate) best: String,
+    /// What the mark of its equals says, where any was compared.
+    pub(crate) tied: Option<String>,
+    /// What a rate is.
+    pub(crate) rates: String,
+    /// All else.
+    pub(crate) rest: String,
 }
 
 /// Items under a heading.
@@ -35,22 +51,39 @@ pub(crate) struct List {
     pub(crate) items: Vec<(String, String)>,
 }
 
+impl List {
+    /// A list of which at most the first items are shown; `place` in `results.json` has all of them.
+    fn of(title: &'static str, place: &str, mut items: Vec<(String, String)>) -> Self {
+        let more = items.len().saturating_sub(MOST_ITEMS);
+        items.truncate(MOST_ITEMS);
+        if more > 0 {
+            let more = count(more as f64);
+            items
+                .push((String::new(), format!("and {more} more: {place} in results.json has all")));
+        }
+        Self { title, items }
+    }
+}
+
 impl Document {
     /// The report of a run.
     pub(crate) fn new(results: &Results) -> Self {
+        let models = "`population.models`";
         let lists = [
-            List { title: "Fingerprints", items: fingerprints(results) },
-            List { title: "Models rejected by the accuracy filter", items: rejected(results) },
-            List { title: "Models that their generator left unchanged", items: unchanged(results) },
-            List {
-                title: "Variants that answer the whole pool as their vanilla does",
-                items: copies(results),
-            },
-            List { title: "Failures", items: failures(results) },
-            List {
-                title: "Warnings",
-                items: results.warnings.iter().map(|w| (String::new(), w.clone())).collect(),
-            },
+            List::of("Fingerprints", "`fingerprints`", fingerprints(results)),
+            List::of("Models rejected by the accuracy filter", models, rejected(results)),
+            List::of("Models that their generator left unchanged", models, unchanged(results)),
+            List::of(
+                "Variants that answer the whole pool as their vanilla does",
+                models,
+                copies(results),
+            ),
+            List::of("Failures", "`failures`", failures(results)),
+            List::of(
+                "Warnings",
+                "`warnings`",
+                results.warnings.iter().map(|w| (String::new(), w.clone())).collect(),
+            ),
         ];
         Self {
             title: format!("Results of {}", results.suite),
@@ -153,7 +186,7 @@ fn unchanged(results: &Results) -> Vec<(String, String)> {
     for model in results.population.models.iter().filter(|model| model.unchanged) {
         kinds.entry(kind(model)).or_default().push(&model.name);
     }
-    kinds.into_iter().map(|(kind, names)| (kind, names.join(", "))).collect()
+    kinds.into_iter().map(|(kind, names)| (kind, listed(&names))).collect()
 }
 
 /// Names of kept variants that no image of the pool tells from their vanilla, by kind.
@@ -163,27 +196,26 @@ fn copies(results: &Results) -> Vec<(String, String)> {
     for model in results.population.models.iter().filter(is_copy) {
         kinds.entry(kind(model)).or_default().push(&model.family);
     }
-    kinds.into_iter().map(|(kind, names)| (kind, names.join(", "))).collect()
+    kinds.into_iter().map(|(kind, names)| (kind, listed(&names))).collect()
 }
 
 /// Failures of one reason together, in the order of their first.
 fn failures(results: &Results) -> Vec<(String, String)> {
     let mut reasons: Vec<(&Failure, Vec<&str>)> = Vec::new();
+    let mut places = HashMap::new();
     for failure in &results.failures {
-        let alike = |other: &Failure| {
-            (&other.step, &other.plugin, &other.reason)
-                == (&failure.step, &failure.plugin, &failure.reason)
-        };
-        match reasons.iter_mut().find(|(first, _)| alike(first)) {
-            Some((_, subjects)) => subjects.push(&failure.subject),
-            None => reasons.push((failure, vec![&failure.subject])),
-        }
+        let alike = (&failure.step, &failure.plugin, &failure.reason);
+        let place = *places.entry(alike).or_insert_with(|| {
+            reasons.push((failure, Vec::new()));
+            reasons.len() - 1
+        });
+        reasons[place].1.push(&failure.subject);
     }
     let item = |(first, subjects): (&Failure, Vec<&str>)| {
         let step = &first.step;
         let at_work =
             first.plugin.as_ref().map_or_else(|| step.clone(), |p| format!("{step}, {p}"));
-        (at_work, format!("{}: {}", subjects.join(", "), first.reason))
+        (at_work, format!("{}: {}", listed(&subjects), first.reason))
     };
     reasons.into_iter().map(item).collect()
 }
@@ -195,23 +227,31 @@ fn kind(model: &ModelRow) -> String {
     }
 }
 
-fn legend(results: &Results) -> [String; 2] {
+fn legend(results: &Results) -> Legend {
     let fpr = target(results.evaluation.false_positive_rate);
     let test = match results.evaluation.protocol == NOMINAL {
         true => format!("accepts p-values up to {fpr}"),
         false => format!("accepts exactly {fpr} of the negatives (ties at random)"),
     };
-    [
-        format!(
-            "best of its column (by kind: of its row). Rates in % of the test that {test}: mean ± standard deviation \
-             over draws [95 % interval over families]."
+    let mut budgets = results.fingerprints.iter().flat_map(|fingerprint| &fingerprint.budgets);
+    let compared =
+        budgets.any(|at| at.against_best.as_ref().is_some_and(|found| found.p.is_some()));
+    Legend {
+        best: "best of its column (by kind: of its row).".to_owned(),
+        tied: compared.then(|| {
+            "can't be told apart from the best: the paired difference, clustered by family, has a p-value above 0.05 \
+             (Holm over the fingerprints)."
+                .to_owned()
+        }),
+        rates: format!(
+            "Rates in % of the test that {test}: mean ± standard deviation over draws [95 % interval over families]."
         ),
-        format!(
+        rest: format!(
             "Pooled: one threshold from all negatives. Leave-one-family-out: an owner's threshold comes from other \
              families, so its false-positive rate (FPR) is measured, not set. Strict: ties refused, so the FPR reached may be lower. Forwards, gradients: what one enrolment costs beyond the pool's answers. \
              {FEW_MARK} fewer than {FEW} positives. {REHEARSED_MARK} rehearsed by the owner."
         ),
-    ]
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Results made by hand, with markup where a suite may put some.
 
+use std::{path::Path, process::Command};
+
 use bertillon_measure::results::{
-    BudgetResult, Companion, DrawResult, Enrolment, Evaluation, Failure, FingerprintResult, Fpr,
-    ModelRow, Note, Population, Rate, Results, SCHEMA, Threshold, VariationResult,
+    AgainstBest, BudgetResult, Companion, DrawResult, Enrolment, Evaluation, Failure,
+    FingerprintResult, Fpr, ModelRow, Note, Population, Rate, Results, SCHEMA, Threshold,
+    VariationResult,
 };
 
 pub(crate) fn results() -> Results {
-    Results {
+    let mut results = Results {
         schema: SCHEMA,
         suite: "demo|<b>".to_owned(),
         seed: 2022,
@@ -43,6 +46,7 @@ pub(crate) fn results() -> Results {
         identification: Vec::new(),
         sequential: Vec::new(),
         figures: None,
+        pairs: None,
         failures: vec![
             failure(
                 "derive",
@@ -59,7 +63,117 @@ pub(crate) fn results() -> Results {
             ),
         ],
         warnings: vec!["- 2 vanillas share\nan ancestry <script>".to_owned()],
+    };
+    compare(&mut results);
+    results
+}
+
+/// Says what is the best; a difference up to two points is none, as far as anybody can tell.
+fn compare(results: &mut Results) {
+    let rates = |at: &BudgetResult| at.tpr_randomised.mean;
+    for budget in 0..2 {
+        let mut best = &results.fingerprints[0];
+        for other in &results.fingerprints {
+            if rates(&other.budgets[budget]) > rates(&best.budgets[budget]) {
+                best = other;
+            }
+        }
+        let (name, highest) = (best.name.clone(), rates(&best.budgets[budget]));
+        for fingerprint in &mut results.fingerprints {
+            let difference = rates(&fingerprint.budgets[budget]) - highest;
+            let p =
+                (fingerprint.name != name).then(|| if difference > -0.02 { 0.2 } else { 0.001 });
+            fingerprint.budgets[budget].against_best = Some(AgainstBest {
+                best: name.clone(),
+                difference,
+                ci95: p.map(|_| [difference - 0.01, difference + 0.01]),
+                p,
+                p_holm: p,
+                tied_with_best: p.is_none_or(|p| p > 0.05),
+            });
+        }
     }
+}
+
+/// The same with names that break what does not expect them.
+pub(crate) fn hostile() -> Results {
+    let mut results = results();
+    let names = [
+        "\u{202e}txt.exe\u{2066} \u{1b}[2J\u{1b}]0;title\u{7} \u{9b}31m",
+        "שלום עולם 100 مرحبا",
+        "模型指纹识别方法比较,全角字符 ＆％",
+    ];
+    for (fingerprint, name) in results.fingerprints.iter_mut().zip(names) {
+        fingerprint.name = name.to_owned();
+    }
+    let long = format!("{} \\end{{document}} \\input{{/etc/passwd}} $%&#_^~", "w".repeat(300));
+    results.fingerprints[0].parameters = long.clone();
+    results.suite = "a|b\n\\section{x} `c` <img src=x> [l](javascript:1) 👩‍👩‍👧 e\u{301} %".to_owned();
+    for at in results.fingerprints.iter_mut().flat_map(|f| &mut f.budgets) {
+        at.variations[0].kind = "ガウス雑音".to_owned();
+        at.variations[2].kind = "\t=cmd|' /C calc'!A0".to_owned();
+        at.variations[3].detail = Some(long.clone());
+        at.variations[3].parameter = None;
+    }
+    results.warnings.push(long);
+    results.warnings.push("\\\\[3pt] \\verb|x| --- ,, ''".to_owned());
+    results
+}
+
+/// So many fingerprints, and kinds of variants at each budget.
+pub(crate) fn large(fingerprints: usize, kinds: usize) -> Results {
+    let mut results = results();
+    let one = results.fingerprints[0].clone();
+    results.fingerprints = (0..fingerprints)
+        .map(|index| {
+            let mut one = FingerprintResult { name: format!("Method {index}"), ..one.clone() };
+            for at in &mut one.budgets {
+                let row = at.variations[0].clone();
+                at.variations = (0..kinds)
+                    .map(|kind| VariationResult { kind: format!("kind {kind}"), ..row.clone() })
+                    .collect();
+            }
+            one
+        })
+        .collect();
+    results
+}
+
+/// So many models, a third of them unchanged, a third copies, a third failed each for a reason of its own.
+pub(crate) fn many_models(count: usize) -> Results {
+    let mut results = results();
+    let one = results.population.models[5].clone();
+    results.population.models = (0..count)
+        .map(|index| ModelRow {
+            name: format!("prune/{index} of family-{}", index % 100),
+            family: format!("family-{}", index % 100),
+            kind: format!("prune-{}", index % 70),
+            unchanged: index % 3 == 0,
+            kept: index % 3 == 1,
+            agreement: (index % 3 == 1).then_some(1.0),
+            ..one.clone()
+        })
+        .collect();
+    results.failures = (0..count)
+        .map(|index| {
+            let reason =
+                if index % 2 == 0 { "too large".to_owned() } else { format!("case {index}") };
+            failure("derive", &format!("model {index}"), Some("prune"), &reason)
+        })
+        .collect();
+    results
+}
+
+/// Runs one of this crate's Python scripts on a folder; says what is skipped where there is no pandas.
+pub(crate) fn check_with_pandas(script: &str, folder: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+    let pandas = Command::new("python3").args(["-c", "import pandas"]).output();
+    if !pandas.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no python3 with pandas");
+        return;
+    }
+    let output = Command::new("python3").arg(script).arg(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn fingerprint(
@@ -111,6 +225,7 @@ fn budget(budget: usize, mean: f64, crafts: bool) -> BudgetResult {
             positives,
             tpr: rate((mean - 0.01).max(0.0)),
             tpr_randomised: rate(mean),
+            against_best: None,
         }
     };
     BudgetResult {
@@ -140,6 +255,7 @@ fn budget(budget: usize, mean: f64, crafts: bool) -> BudgetResult {
             row("vanilla", None, None, 12, 1.0),
         ],
         overlap: Some(0.05),
+        against_best: None,
     }
 }
 

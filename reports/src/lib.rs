@@ -1,11 +1,14 @@
 //! Reports of a finished run, as pure functions of its `results.json`.
 //!
-//! [`terminal()`] and [`markdown()`] show the same tables: over all and per budget, as the paper's Tables II and III, and
+//! [`terminal()`], [`markdown()`] and [`latex()`] show the same tables, [`csv()`] every figure as a row: over all and per budget, as the paper's Tables II and III, and
 //! per kind of variant, as its Table I. Nothing here runs or recomputes anything.
 
+mod csv;
 mod document;
 mod json;
+mod latex;
 mod markdown;
+pub mod pairs;
 mod published;
 mod read;
 mod table;
@@ -16,7 +19,9 @@ mod text;
 #[cfg(test)]
 mod fixture;
 
+pub use csv::csv;
 pub use json::json;
+pub use latex::latex;
 pub use markdown::markdown;
 pub use read::{FILE_NAME, ReportError, read};
 pub use terminal::{Colour, terminal};

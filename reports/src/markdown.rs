@@ -4,7 +4,7 @@ use bertillon_measure::results::Results;
 
 use crate::{
     document::Document,
-    table::{Cell, Detail, Table},
+    table::{Cell, Detail, TIED_MARK, Table},
     text::escaped,
 };
 
@@ -22,8 +22,12 @@ pub fn markdown(results: &Results) -> String {
             out.push_str(&format!("\n{}\n", escaped(remark)));
         }
     }
-    let [best, rest] = &document.legend;
-    out.push_str(&format!("\nHow to read: **bold** {}\n{}\n", escaped(best), escaped(rest)));
+    let legend = &document.legend;
+    out.push_str(&format!("\nHow to read: **bold** {}", escaped(&legend.best)));
+    if let Some(tied) = &legend.tied {
+        out.push_str(&format!(" {TIED_MARK} {}", escaped(tied)));
+    }
+    out.push_str(&format!(" {}\n{}\n", escaped(&legend.rates), escaped(&legend.rest)));
     for list in &document.lists {
         out.push_str(&format!("\n## {}\n\n", list.title));
         for (name, said) in &list.items {
@@ -57,7 +61,8 @@ fn cell(cell: &Cell) -> String {
         Cell::Rate(rate) => {
             let figures = rate.figures(Detail::Full);
             let figures = if rate.best { format!("**{figures}**") } else { figures };
-            format!("{figures}{}", rate.marks)
+            let tied = if rate.tied { TIED_MARK } else { "" };
+            format!("{figures}{tied}{}", rate.marks)
         }
     }
 }
@@ -73,13 +78,18 @@ mod tests {
     }
 
     #[test]
-    fn markup_of_a_suite_neither_breaks_tables_nor_becomes_html() {
-        let text = markdown(&fixture::results());
-        assert!(!text.contains("<script>") && !text.contains("<b>"), "{text}");
-        let unescaped = |line: &str| line.replace("\\|", "").matches('|').count();
-        let lines: Vec<&str> = text.lines().collect();
-        for pair in lines.windows(2).filter(|p| p[0].starts_with('|') && p[1].starts_with('|')) {
-            assert_eq!(unescaped(pair[0]), unescaped(pair[1]), "{}\n{}", pair[0], pair[1]);
+    fn markup_of_a_suite_neither_breaks_tables_nor_becomes_html_or_links() {
+        for results in [fixture::results(), fixture::hostile()] {
+            let text = markdown(&results);
+            for markup in ["<script>", "<b>", "<img", "[l](", "\u{1b}", "\u{202e}"] {
+                assert!(!text.contains(markup), "{markup}: {text}");
+            }
+            let unescaped = |line: &str| line.replace("\\|", "").matches('|').count();
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2).filter(|p| p[0].starts_with('|') && p[1].starts_with('|'))
+            {
+                assert_eq!(unescaped(pair[0]), unescaped(pair[1]), "{}\n{}", pair[0], pair[1]);
+            }
         }
     }
 }

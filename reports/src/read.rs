@@ -52,6 +52,20 @@ pub enum ReportError {
         /// What is wrong and where.
         problem: String,
     },
+    /// Pairs of another run.
+    #[error(
+        "{} does not belong to the {FILE_NAME} beside it, which was written with pairs of digest {expected}, not {found}: \
+         one of the two is of another run, or was changed or cut off; run the suite again, the cache keeps what is done",
+        path.display()
+    )]
+    ForeignPairs {
+        /// The pairs.
+        path: PathBuf,
+        /// BLAKE3 digest that the results name.
+        expected: String,
+        /// That of the file.
+        found: String,
+    },
     /// Written by a later version.
     #[error(
         "{} has format {found}, this bertillon reads up to {SCHEMA}: use the version that wrote it, or a later one",

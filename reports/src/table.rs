@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bertillon_measure::results::{BudgetResult, FingerprintResult, Rate, Results, VariationResult};
+use bertillon_measure::results::{
+    AgainstBest, BudgetResult, FingerprintResult, Rate, Results, VariationResult,
+};
 
 use crate::text::{count, percent, target};
 
@@ -10,6 +12,8 @@ use crate::text::{count, percent, target};
 pub(crate) const FEW: usize = 10;
 /// Flag of a rate from few true pairs.
 pub(crate) const FEW_MARK: &str = "†";
+/// Flag of a rate that can't be told apart from the best.
+pub(crate) const TIED_MARK: &str = "≈";
 /// Flag of variants that an owner rehearsed.
 pub(crate) const REHEARSED_MARK: &str = "‡";
 /// Word of the protocol whose false-positive rate is the target by construction.
@@ -33,13 +37,18 @@ pub(crate) enum Detail {
 /// A rate, its figures formatted in percent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RateCell {
-    mean: String,
-    sd: Option<String>,
-    interval: Option<String>,
+    /// Mean.
+    pub(crate) mean: String,
+    /// Standard deviation.
+    pub(crate) sd: Option<String>,
+    /// Interval, in brackets.
+    pub(crate) interval: Option<String>,
     /// Flags that follow the figures.
     pub(crate) marks: String,
     /// Whether no other of its column, or of its row, is better.
     pub(crate) best: bool,
+    /// Whether it is not the best, and can't be told apart from it.
+    pub(crate) tied: bool,
 }
 
 impl RateCell {
@@ -50,7 +59,13 @@ impl RateCell {
             interval: rate.ci95.map(|[low, high]| format!("[{}, {}]", percent(low), percent(high))),
             marks: String::new(),
             best: false,
+            tied: false,
         }
+    }
+
+    /// A rate that was compared with the best of its table.
+    fn compared(rate: &Rate, against_best: Option<&AgainstBest>) -> Self {
+        Self { tied: against_best.is_some_and(|found| found.tied_with_best), ..Self::new(rate) }
     }
 
     /// The figures without flags: `94.7 ± 0.6 [93.0, 97.3]`.
@@ -86,6 +101,14 @@ impl Cell {
             |rate| Self::Rate(RateCell::new(rate)),
         )
     }
+
+    /// The rate at exactly the target, compared with the best.
+    fn exactly(at: Option<&BudgetResult>) -> Self {
+        at.map_or_else(
+            || Self::rate(None),
+            |at| Self::Rate(RateCell::compared(&at.tpr_randomised, at.against_best.as_ref())),
+        )
+    }
 }
 
 /// A table.
@@ -119,11 +142,7 @@ pub(crate) fn overall(results: &Results) -> Table {
             Cell::Figure(count(fingerprint.enrolment.forwards)),
             Cell::Figure(count(fingerprint.enrolment.gradients)),
         ];
-        row.extend(
-            budgets
-                .iter()
-                .map(|&budget| Cell::rate(at(fingerprint, budget).map(|at| &at.tpr_randomised))),
-        );
+        row.extend(budgets.iter().map(|&budget| Cell::exactly(at(fingerprint, budget))));
         row
     };
     let mut rows: Vec<Vec<Cell>> = results.fingerprints.iter().map(row).collect();
@@ -164,7 +183,7 @@ pub(crate) fn both_protocols(results: &Results) -> Option<Table> {
         });
         vec![
             Cell::Text(fingerprint.name.clone()),
-            Cell::rate(at.map(|at| &at.tpr_randomised)),
+            Cell::exactly(at),
             Cell::rate(companion.map(|companion| &companion.tpr_randomised)),
             Cell::Figure(reached.unwrap_or_else(|| NOTHING.to_owned())),
         ]
@@ -268,7 +287,7 @@ fn variation_cell(row: Option<&VariationResult>, positives: usize, by_all: bool)
     let Some(row) = row.filter(|row| row.positives > 0) else {
         return Cell::rate(None);
     };
-    let mut cell = RateCell::new(&row.tpr_randomised);
+    let mut cell = RateCell::compared(&row.tpr_randomised, row.against_best.as_ref());
     if row.positives != positives {
         cell.marks.push_str(&format!(" (of {})", row.positives));
     }
@@ -302,13 +321,19 @@ fn interval_remark(results: &Results) -> Vec<String> {
     let mut rates = results.fingerprints.iter().flat_map(|f| &f.budgets);
     match rates.any(|at| at.tpr_randomised.ci95.is_some()) {
         true => Vec::new(),
-        false => vec!["No intervals: they need at least six families.".to_owned()],
+        false if results.fingerprints.len() < 2 => {
+            vec!["No intervals: they need at least six families.".to_owned()]
+        }
+        false => vec![
+            "No intervals, and none but the best is marked: both need at least six families."
+                .to_owned(),
+        ],
     }
 }
 
-/// Marks the largest rates as shown, unless all are equal.
+/// Marks the largest rates as shown, unless all are equal; then nothing is marked.
 pub(crate) fn mark_best<'a>(cells: impl Iterator<Item = &'a mut Cell>) {
-    let mut rates: Vec<&mut RateCell> = cells
+    let rates: Vec<&mut RateCell> = cells
         .filter_map(|cell| match cell {
             Cell::Rate(rate) => Some(rate),
             Cell::Text(_) | Cell::Figure(_) => None,
@@ -317,8 +342,9 @@ pub(crate) fn mark_best<'a>(cells: impl Iterator<Item = &'a mut Cell>) {
     let shown = |rate: &RateCell| rate.mean.parse().unwrap_or(f64::NEG_INFINITY);
     let highest = rates.iter().map(|rate| shown(rate)).fold(f64::NEG_INFINITY, f64::max);
     let lowest = rates.iter().map(|rate| shown(rate)).fold(f64::INFINITY, f64::min);
-    if lowest < highest {
-        rates.iter_mut().for_each(|rate| rate.best = shown(rate) >= highest);
+    for rate in rates {
+        rate.best = lowest < highest && shown(rate) >= highest;
+        rate.tied &= lowest < highest && !rate.best;
     }
 }
 

@@ -8,8 +8,8 @@ use comfy_table::{
 
 use crate::{
     document::Document,
-    table::{Cell, Detail, Table},
-    text::plain,
+    table::{Cell, Detail, TIED_MARK, Table},
+    text::{plain, width as columns_of},
 };
 
 /// Narrowest column of words.
@@ -18,7 +18,7 @@ const WORDS: usize = 16;
 /// Whether to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// Bold heads and green for the best.
+    /// Bold heads, green for the best and its equals.
     Always,
     /// Plain text.
     Never,
@@ -43,10 +43,14 @@ pub fn terminal(results: &Results, width: Option<u16>, colour: Colour) -> String
             push_wrapped(&plain(remark), 0, width, &mut out);
         }
     }
-    let [best, rest] = &document.legend;
+    let legend = &document.legend;
+    let mut marks = format!("How to read: * {}", legend.best);
+    if let Some(tied) = &legend.tied {
+        marks.push_str(&format!(" {TIED_MARK} {tied}"));
+    }
     out.push('\n');
-    push_wrapped(&format!("How to read: * {}", plain(best)), 0, width, &mut out);
-    push_wrapped(&plain(rest), 0, width, &mut out);
+    push_wrapped(&format!("{marks} {}", legend.rates), 0, width, &mut out);
+    push_wrapped(&legend.rest, 0, width, &mut out);
     for list in &document.lists {
         out.push('\n');
         push_heading(list.title, width, colour, &mut out);
@@ -104,10 +108,10 @@ fn arrange(table: &Table, width: Option<usize>) -> (Detail, Vec<Vec<usize>>) {
 
 /// Width below which a column is unreadable: figures stay whole, words wrap.
 fn narrowest(table: &Table, column: usize, detail: Detail) -> usize {
-    let head = table.head[column].split_whitespace().map(|word| plain(word).chars().count());
+    let head = table.head[column].split_whitespace().map(|word| columns_of(&plain(word)));
     let cells = table.rows.iter().map(|row| match &row[column] {
-        Cell::Text(text) => plain(text).chars().count().min(WORDS),
-        other => shown(other, detail).chars().count(),
+        Cell::Text(text) => columns_of(&plain(text)).min(WORDS),
+        other => columns_of(&shown(other, detail)),
     });
     cells.chain(head.map(|length| length.min(WORDS))).max().unwrap_or(0)
 }
@@ -116,8 +120,12 @@ fn shown(cell: &Cell, detail: Detail) -> String {
     match cell {
         Cell::Text(text) | Cell::Figure(text) => plain(text),
         Cell::Rate(rate) => {
-            let best = if rate.best { "*" } else { "" };
-            format!("{}{best}{}", rate.figures(detail), rate.marks)
+            let mark = match (rate.best, rate.tied) {
+                (true, _) => "*",
+                (false, true) => TIED_MARK,
+                (false, false) => "",
+            };
+            format!("{}{mark}{}", rate.figures(detail), rate.marks)
         }
     }
 }
@@ -165,29 +173,45 @@ fn styled(cell: &Cell, detail: Detail) -> comfy_table::Cell {
     let drawn = comfy_table::Cell::new(shown(cell, detail));
     match cell {
         Cell::Rate(rate) if rate.best => drawn.add_attribute(Attribute::Bold).fg(Color::Green),
+        Cell::Rate(rate) if rate.tied => drawn.fg(Color::Green),
         _ => drawn,
     }
 }
 
-/// Appends text broken at spaces, later lines indented.
+/// Appends text broken at spaces, and within words longer than a line; later lines indented.
 fn push_wrapped(text: &str, indent: usize, width: Option<u16>, out: &mut String) {
     let width = width.map_or(usize::MAX, usize::from).max(indent + WORDS);
     let mut used = 0;
     for (i, word) in text.split(' ').enumerate() {
-        let length = word.chars().count();
+        let length = columns_of(word);
         if i > 0 && used + 1 + length > width && used > indent {
             out.truncate(out.trim_end_matches(' ').len());
-            out.push('\n');
-            out.push_str(&" ".repeat(indent));
-            used = indent;
+            push_break(indent, &mut used, out);
         } else if i > 0 {
             out.push(' ');
             used += 1;
         }
-        out.push_str(word);
-        used += length;
+        if used + length <= width {
+            out.push_str(word);
+            used += length;
+            continue;
+        }
+        for letter in word.chars() {
+            let length = columns_of(letter.encode_utf8(&mut [0; 4]));
+            if used + length > width {
+                push_break(indent, &mut used, out);
+            }
+            out.push(letter);
+            used += length;
+        }
     }
     out.push('\n');
+}
+
+fn push_break(indent: usize, used: &mut usize, out: &mut String) {
+    out.push('\n');
+    out.push_str(&" ".repeat(indent));
+    *used = indent;
 }
 
 #[cfg(test)]
@@ -210,12 +234,57 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal() {
-        for width in [60, 80, 100, 120, 160] {
-            for line in plain_report(Some(width)).lines() {
-                assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+    fn no_line_is_wider_than_the_terminal_whatever_the_names() {
+        let reports = [fixture::results(), fixture::hostile(), fixture::large(12, 40)];
+        for (width, results) in [60, 80, 100, 120, 160, 200]
+            .iter()
+            .flat_map(|&width| reports.iter().map(move |results| (width, results)))
+        {
+            for line in terminal(results, Some(width), Colour::Never).lines() {
+                assert!(columns_of(line) <= usize::from(width), "{width}: {line}");
             }
         }
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_whatever_the_names() {
+        for width in [None, Some(60), Some(200)] {
+            let report = terminal(&fixture::hostile(), width, Colour::Never);
+            let rule = |line: &&str| line.starts_with('─') || line.starts_with('═');
+            let lines: Vec<&str> = report.lines().collect();
+            let mut tables = 0;
+            for part in lines.split(|line| line.starts_with('─')) {
+                let Some(middle) = part.iter().position(rule) else { continue };
+                tables += 1;
+                let drawn = columns_of(part[middle]);
+                // Figures of the last column end one column before the rule.
+                let figures = part[middle + 1..].iter().filter(|line| {
+                    line.ends_with(|c: char| c.is_ascii_digit() || "]*≈†‡–".contains(c))
+                });
+                for line in figures.filter(|line| columns_of(line) + 16 > drawn) {
+                    assert_eq!(columns_of(line) + 1, drawn, "{width:?}: {line}");
+                }
+            }
+            assert!(tables >= 4, "{report}");
+        }
+    }
+
+    #[test]
+    fn names_bring_no_control_characters_and_keep_their_direction_to_themselves() {
+        let report = terminal(&fixture::hostile(), Some(200), Colour::Never);
+        let acts = |c: char| c.is_control() && c != '\n' || ('\u{202A}'..='\u{202E}').contains(&c);
+        assert!(!report.contains(acts));
+        assert!(report.contains("\\u{202e}txt.exe") && report.contains("\\u{1b}[2J"));
+        assert!(report.contains("\u{2068}שלום עולם 100 مرحبا\u{2069}"));
+        assert_eq!(report.matches('\u{2068}').count(), report.matches('\u{2069}').count());
+    }
+
+    #[test]
+    fn ten_thousand_models_make_no_longer_a_report() {
+        let report = terminal(&fixture::many_models(10_000), Some(100), Colour::Never);
+        assert!(report.lines().count() < 1200, "{}", report.lines().count());
+        assert!(report.contains("more (all are in results.json)"));
+        assert!(report.contains("and 4,951 more: `failures` in results.json has all"));
     }
 
     #[test]
@@ -251,5 +320,8 @@ mod tests {
         let mut out = String::new();
         push_wrapped("- one two three four five six", 2, Some(18), &mut out);
         assert_eq!(out, "- one two three\n  four five six\n");
+        out.clear();
+        push_wrapped("- abcdefghijklmnopqrstuvwxyz 模型指纹识别方法比较", 2, Some(18), &mut out);
+        assert_eq!(out, "- abcdefghijklmnop\n  qrstuvwxyz\n  模型指纹识别方法\n  比较\n");
     }
 }

@@ -36,7 +36,17 @@ pub(crate) fn width() -> Option<u16> {
 
 /// Whether to colour standard output.
 pub(crate) fn colour() -> Colour {
-    match io::stdout().is_terminal() && colours_welcome() {
+    let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let refused = set("NO_COLOR").is_some();
+    let plain = set("TERM").is_some_and(|value| value == "dumb")
+        || set("CLICOLOR").is_some_and(|value| value == "0");
+    wanted(refused, forced, io::stdout().is_terminal() && !plain)
+}
+
+/// A refusal (<https://no-color.org>) counts more than a demand (<https://bixense.com/clicolors>).
+fn wanted(refused: bool, forced: bool, shows_colours: bool) -> Colour {
+    match !refused && (forced || shows_colours) {
         true => Colour::Always,
         false => Colour::Never,
     }
@@ -85,6 +95,19 @@ pub(crate) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_are_refused_first_then_forced_then_for_terminals() {
+        for (refused, forced, shows, expected) in [
+            (false, false, false, Colour::Never),
+            (false, false, true, Colour::Always),
+            (false, true, false, Colour::Always),
+            (true, false, true, Colour::Never),
+            (true, true, true, Colour::Never),
+        ] {
+            assert_eq!(wanted(refused, forced, shows), expected, "{refused} {forced} {shows}");
+        }
+    }
 
     #[test]
     fn times_are_told_in_fitting_units() {

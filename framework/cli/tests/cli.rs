@@ -161,7 +161,7 @@ fn flags_are_checked_before_anything_is_read() {
         (&["run", "demo.toml", "--device", "gpu"], "auto, cpu or cuda:N"),
         (&["run", "demo.toml", "--seed", "-1"], "-1"),
         (&["run"], "SUITE"),
-        (&["report", "demo", "--format", "pdf"], "terminal, markdown, json"),
+        (&["report", "demo", "--format", "pdf"], "terminal, markdown"),
         (&["repport"], "'report'"),
     ];
     for (arguments, part) in cases {
@@ -295,6 +295,24 @@ fn a_report_comes_in_every_format_and_into_a_file() {
     let (code, _, stderr) = folder.run(&["report", "run", "-o", "no/such/folder.txt"]);
     assert_eq!(code, 2);
     assert_says(&stderr, &["no/such/folder.txt"]);
+}
+
+#[test]
+fn a_report_into_a_pipe_has_colours_only_when_they_are_forced() {
+    let folder = Folder::with(SUITE);
+    fs::create_dir(folder.path().join("run")).unwrap();
+    fs::write(folder.path().join("run/results.json"), RESULTS).unwrap();
+    for (variables, coloured) in [
+        (&[][..], false),
+        (&[("CLICOLOR_FORCE", "1")], true),
+        (&[("CLICOLOR_FORCE", "0")], false),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+    ] {
+        let mut command = folder.command(&["report", "run"]);
+        command.env_remove("CLICOLOR_FORCE").env_remove("NO_COLOR");
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert_eq!(output.stdout.contains(&0x1b), coloured, "{variables:?}");
+    }
 }
 
 #[test]

@@ -182,6 +182,53 @@ fn results_say_what_was_judged() {
 }
 
 #[test]
+fn reports_and_pairs_of_a_run_can_be_read_by_others() {
+    let place = Place::new();
+    succeeded(&place.run("out", "cache", &[]));
+    let folder = place.path("out");
+    let results = bertillon_reports::read(&folder).unwrap();
+    let groups = bertillon_reports::pairs::read(&folder, &results).unwrap();
+    assert_eq!(groups.len(), 2 * 2);
+    let rows: usize = groups.iter().map(|group| group.distance.len()).sum();
+    assert_eq!(rows as u64, results.pairs.as_ref().unwrap().rows);
+    for (group, fingerprint) in groups.iter().zip([0, 0, 1, 1]) {
+        let judged = &results.fingerprints[fingerprint];
+        assert_eq!(group.fingerprint, judged.name);
+        assert_eq!(group.distance.len(), 3 * (judged.positives + judged.negatives));
+        let mine = |row: usize| group.owner.get(row) == group.family.get(row);
+        assert!((0..group.positive.len()).all(|row| group.positive[row] == mine(row)));
+    }
+
+    // The report of another run's results does not take these pairs for its own.
+    succeeded(&place.run("other", "cache", &["--set", "seed=8"]));
+    let other = bertillon_reports::read(&place.path("other")).unwrap();
+    let refused = bertillon_reports::pairs::read(&folder, &other).unwrap_err().to_string();
+    assert!(refused.contains("does not belong to the results.json"), "{refused}");
+
+    let report = |format: &str| {
+        let arguments = ["report", "out", "--format", format];
+        let output = Command::new(env!("CARGO_BIN_EXE_bertillon"))
+            .current_dir(place.folder.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let rows = report("csv").lines().count();
+    assert!(rows > 2 * 2 * (3 + 5 * 2), "{rows} rows");
+    assert!(report("latex").ends_with("\\end{document}\n"));
+
+    let pandas = Command::new("python3").args(["-c", "import pandas, pyarrow"]).output();
+    if !pandas.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no python3 with pandas and pyarrow to open pairs.parquet with");
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_pairs.py");
+    succeeded(&Command::new("python3").arg(script).arg(&folder).output().unwrap());
+}
+
+#[test]
 fn a_dry_run_computes_and_writes_no_answers() {
     let place = Place::new();
     let planned = place.run("out", "cache", &["--dry-run"]);

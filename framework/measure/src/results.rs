@@ -35,10 +35,22 @@ pub struct Results {
     /// Maps and histograms of the distances between models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<Figures>,
+    /// The distances behind the rates of detection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsFile>,
     /// Cells that failed; their pairs are in no count.
     pub failures: Vec<Failure>,
     /// What a reader should know before trusting a figure.
     pub warnings: Vec<String>,
+}
+
+/// What ties `pairs.parquet` to its results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairsFile {
+    /// BLAKE3 digest of the file, in hexadecimal.
+    pub blake3: String,
+    /// Its rows.
+    pub rows: u64,
 }
 
 /// The evaluation's settings, as run.
@@ -185,6 +197,9 @@ pub struct BudgetResult {
     pub variations: Vec<VariationResult>,
     /// Share of queries that two draws of one owner have in common, mean; none with a single draw.
     pub overlap: Option<f64>,
+    /// `tpr_randomised` against the best fingerprint at this budget; none where no other has a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_best: Option<AgainstBest>,
 }
 
 /// A mean over draws with its doubt.
@@ -261,6 +276,31 @@ pub struct VariationResult {
     pub tpr: Rate,
     /// Rate at exactly the target.
     pub tpr_randomised: Rate,
+    /// `tpr_randomised` against the best fingerprint of this kind and detail; at the primary budget, for rows that pool
+    /// parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_best: Option<AgainstBest>,
+}
+
+/// How far a rate lies below the best of its table, and whether the two can be told apart.
+///
+/// Paired: both rates are found anew, each at its own threshold, for the same draws of families. Each rate is over the
+/// pairs that its fingerprint was judged by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgainstBest {
+    /// Name of the fingerprint with the highest rate, the first of equals.
+    pub best: String,
+    /// This rate minus the best; 0 for the best itself.
+    pub difference: f64,
+    /// 95 % interval of the difference, by the bootstrap of [`Rate::ci95`]; none for the best itself, and where true
+    /// pairs of either come from fewer than six families.
+    pub ci95: Option<[f64; 2]>,
+    /// Two-sided p-value of the difference, where there is an interval.
+    pub p: Option<f64>,
+    /// The same by Holm over the fingerprints of the table.
+    pub p_holm: Option<f64>,
+    /// Whether this is the best, or was tested and `p_holm` is above 0.05.
+    pub tied_with_best: bool,
 }
 
 /// Rates that somebody published, each with that of this run.

@@ -1,6 +1,7 @@
 //! Judgement: what every fingerprint says of every suspect, task by task, and the rates that follow.
 
 mod asker;
+mod best;
 mod detection;
 mod figures;
 mod identification;
@@ -109,6 +110,7 @@ pub(crate) fn judge(
         identification,
         sequential,
         figures,
+        pairs: None,
         failures,
         warnings,
     };

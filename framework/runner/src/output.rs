@@ -4,7 +4,10 @@ mod pairs;
 
 use std::{fs, path::Path, time::Duration};
 
-use bertillon::{registry, results::Results};
+use bertillon::{
+    registry,
+    results::{PairsFile, Results},
+};
 use serde::Serialize;
 
 use crate::{Options, RunError, cache::write_whole, context::Context, judgement::Pairs};
@@ -19,11 +22,11 @@ pub(crate) fn check_writable(folder: &Path) -> Result<(), RunError> {
     )
 }
 
-/// Writes all files, each whole or not at all, `results.json` last.
+/// Writes all files, each whole or not at all, `results.json` last; notes in the results which pairs are theirs.
 pub(crate) fn write(
     context: &Context<'_>,
     options: &Options,
-    results: &Results,
+    results: &mut Results,
     pairs: &Pairs,
     elapsed: Duration,
 ) -> Result<(), RunError> {
@@ -31,7 +34,9 @@ pub(crate) fn write(
     let table = pairs::encode(context.plan, pairs, context.workers).map_err(|error| {
         RunError::File { path: folder.join("pairs.parquet"), problem: error.to_string() }
     })?;
-    write_whole(&folder.join("pairs.parquet"), &table)?;
+    write_whole(&folder.join("pairs.parquet"), &table.bytes)?;
+    let blake3 = blake3::hash(&table.bytes).to_hex().to_string();
+    results.pairs = Some(PairsFile { blake3, rows: table.rows });
     let provenance = Provenance::of(context, options, elapsed);
     write_whole(&folder.join("provenance.json"), &json(&provenance))?;
     write_whole(&folder.join("results.json"), &json(results))

@@ -43,8 +43,8 @@ pub fn run(
     let outcomes = ask_everyone(&context, &vanillas, &banks)?;
     failures.splice(0..0, failures_of(&plan, &outcomes));
     let material = Material::new(&vanillas, &rehearsals, &banks);
-    let Judged { results, pairs } = judgement::judge(&context, &material, &outcomes, failures)?;
-    output::write(&context, options, &results, &pairs, started.elapsed())?;
+    let Judged { mut results, pairs } = judgement::judge(&context, &material, &outcomes, failures)?;
+    output::write(&context, options, &mut results, &pairs, started.elapsed())?;
     let (computed, abandoned) = (context.computed(), context.abandoned());
     Ok(Finished { results, out: options.out.clone(), computed, abandoned })
 }

@@ -29,6 +29,10 @@ enum Format {
     Terminal,
     /// GitHub's Markdown
     Markdown,
+    /// Tidy table, one row a figure
+    Csv,
+    /// Document for pdflatex, with tables to copy
+    Latex,
     /// results.json itself, checked
     Json,
 }
@@ -37,6 +41,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let results = reports::read(&arguments.folder).map_err(|error| Failure::user(&error))?;
     let text = match (arguments.format, &arguments.output) {
         (Format::Markdown, _) => reports::markdown(&results),
+        (Format::Csv, _) => reports::csv(&results),
+        (Format::Latex, _) => reports::latex(&results),
         (Format::Json, _) => reports::json(&results),
         (Format::Terminal, None) => reports::terminal(&results, output::width(), output::colour()),
         (Format::Terminal, Some(_)) => reports::terminal(&results, None, reports::Colour::Never),

@@ -17,6 +17,10 @@ use crate::{Result, Stream};
 /// Fewer families give no interval: percentiles of so few clusters mean nothing.
 pub(super) const FEWEST_FAMILIES: usize = 6;
 
+/// Replicates that are drawn together.
+#[expect(clippy::cast_possible_truncation, reason = "a few lanes")]
+const AT_ONCE: u32 = LANES as u32;
+
 /// How often a replicate without false pairs is drawn again, in all, for each replicate asked.
 const REDRAWS: usize = 20;
 
@@ -27,6 +31,8 @@ pub(super) struct Replicates {
     pub(super) strict: Vec<Vec<f64>>,
     /// Of the test at exactly the target.
     pub(super) randomised: Vec<Vec<f64>>,
+    /// Which draw of families each of these belongs to.
+    pub(super) draws: Vec<Vec<u32>>,
     /// False-positive rates realised, where the false pairs don't define the threshold.
     pub(super) fpr: Vec<f64>,
     /// How many were drawn again for want of pairs.
@@ -51,6 +57,7 @@ pub(super) fn replicate(
     let room = |test: &Test<'_>| Replicates {
         strict: vec![Vec::with_capacity(count); test.rows],
         randomised: vec![Vec::with_capacity(count); test.rows],
+        draws: vec![Vec::with_capacity(count); test.rows],
         ..Replicates::default()
     };
     let mut replicates: Vec<Replicates> = tests.iter().map(room).collect();
@@ -62,6 +69,7 @@ pub(super) fn replicate(
     let mut weights = Weights::new(population);
     let mut accepted = Accepted::new(population);
     let mut cuts = vec![Cut::NOTHING; draws * scopes];
+    let mut first = 0;
     while replicates.iter().any(|replicates| replicates.wants_more(count)) {
         draw_weights(&present, &mut weights.families, stream);
         weights.weigh(population)?;
@@ -80,7 +88,8 @@ pub(super) fn replicate(
         }
         for ((test, lanes), replicates) in tests.iter().zip(&lanes).zip(&mut replicates) {
             test.accept(0..draws, &cuts, &weights, &mut accepted);
-            replicates.push_rates(&population.rows, draws, lanes, &weights, &accepted);
+            let drawn = Drawn { first, lanes, weights: &weights };
+            replicates.push_rates(&population.rows, draws, &drawn, &accepted);
             if let Some(accepted) = test.falsely_accepted(&cuts, &weights) {
                 let totals = &weights.totals[population.pooled()];
                 replicates.fpr.extend(
@@ -90,8 +99,18 @@ pub(super) fn replicate(
                 );
             }
         }
+        first += AT_ONCE;
     }
     Ok(replicates)
+}
+
+/// Draws of families side by side.
+struct Drawn<'a> {
+    /// Number of the first.
+    first: u32,
+    /// Those of use.
+    lanes: &'a [usize],
+    weights: &'a Weights,
 }
 
 /// As many families as there are, with replacement, for each lane: how often each was drawn.
@@ -126,27 +145,29 @@ impl Replicates {
         lanes
     }
 
-    fn push_rates(
-        &mut self,
-        rows: &[Row],
-        draws: usize,
-        lanes: &[usize],
-        weights: &Weights,
-        accepted: &Accepted,
-    ) {
-        let rates = self.strict.iter_mut().zip(&mut self.randomised);
-        for (row, (strict, randomised)) in rows.iter().zip(rates) {
-            let counts: Vec<[f64; LANES]> =
-                row.leaves.iter().map(|&leaf| weights.positives[leaf].map(f64::from)).collect();
+    fn push_rates(&mut self, rows: &[Row], times: usize, drawn: &Drawn<'_>, accepted: &Accepted) {
+        let rates = self.strict.iter_mut().zip(&mut self.randomised).zip(&mut self.draws);
+        for (row, ((strict, randomised), draws)) in rows.iter().zip(rates) {
+            let of_leaf = |&leaf: &usize| drawn.weights.positives[leaf].map(f64::from);
+            let counts: Vec<[f64; LANES]> = row.leaves.iter().map(of_leaf).collect();
             let positives = sum(counts.iter());
             let strictly = sum(row.leaves.iter().map(|&leaf| &accepted.strict[leaf]));
             let randomly = sum(row.leaves.iter().map(|&leaf| &accepted.randomised[leaf]));
-            for &lane in lanes.iter().filter(|&&lane| positives[lane] > 0.0) {
-                let positives = positives[lane] * draws as f64;
+            for (&lane, draw) in drawn.numbered().filter(|&(&lane, _)| positives[lane] > 0.0) {
+                let positives = positives[lane] * times as f64;
                 strict.push(strictly[lane] / positives);
                 randomised.push(randomly[lane] / positives);
+                draws.push(draw);
             }
         }
+    }
+}
+
+impl Drawn<'_> {
+    /// The draws of use with their numbers.
+    fn numbered(&self) -> impl Iterator<Item = (&usize, u32)> {
+        #[expect(clippy::cast_possible_truncation, reason = "a lane")]
+        self.lanes.iter().map(|lane| (lane, self.first + *lane as u32))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Rates of one fingerprint at one budget.
 
+use std::sync::Arc;
+
 use super::{
+    against_best::Replicated,
     bootstrap::{Replicates, interval, replicate},
     curve,
     observe::{Observed, mean, observe},
@@ -91,6 +94,9 @@ pub struct Evaluated {
     pub negatives: usize,
     /// What a reader should know before trusting a figure.
     pub warnings: Vec<Warning>,
+    /// Rates at exactly the target by replicate, for [`against_best`](super::against_best()): over all true pairs, then
+    /// of the leading rows of `variations`, those without a parameter.
+    pub replicated: Vec<Replicated>,
 }
 
 /// Rates of a case, over all pairs and by variation.
@@ -119,7 +125,7 @@ pub fn evaluate(case: &Case<'_>, settings: &Settings) -> Result<Evaluated> {
     let beside = observed.next().flatten();
     tests.truncate(if beside.is_some() { 2 } else { 1 });
     let mut stream = Stream::named(settings.seed, ["bootstrap"]);
-    let replicates = replicate(&population, &tests, alpha, settings.replicates, &mut stream)?;
+    let mut replicates = replicate(&population, &tests, alpha, settings.replicates, &mut stream)?;
     let found = |test: usize, observed| Found {
         population: &population,
         observed,
@@ -136,23 +142,42 @@ pub fn evaluate(case: &Case<'_>, settings: &Settings) -> Result<Evaluated> {
         }
     });
     let found = found(0, &main);
+    let (tpr, tpr_randomised, fpr) = (found.strict(ALL), found.randomised(ALL), found.fpr());
+    let tpr_without_vanillas =
+        (population.rows[WITHOUT_VANILLAS].positives > 0).then(|| found.strict(WITHOUT_VANILLAS));
+    let variations = found.variations();
+    let warnings = warnings(&population, settings, &main, replicates[0].redrawn);
     let draws = main.strict[ALL].iter().zip(&main.randomised[ALL]);
     Ok(Evaluated {
-        tpr: found.strict(ALL),
-        tpr_randomised: found.randomised(ALL),
-        tpr_without_vanillas: (population.rows[WITHOUT_VANILLAS].positives > 0)
-            .then(|| found.strict(WITHOUT_VANILLAS)),
-        fpr: found.fpr(),
+        tpr,
+        tpr_randomised,
+        tpr_without_vanillas,
+        fpr,
         companion,
         draws: draws.map(|(&strict, &randomised)| (strict, randomised)).collect(),
         threshold: Threshold { mean: Some(mean(&main.thresholds)).filter(|t| t.is_finite()) },
         auc: Some(curve::area(&population)),
         roc: curve::roc(&population),
-        variations: found.variations(),
+        variations,
         positives: population.rows[ALL].positives,
         negatives: population.negatives,
-        warnings: warnings(&population, settings, &main, replicates[0].redrawn),
+        warnings,
+        replicated: replicated(&population, &mut replicates[0]),
     })
+}
+
+/// Takes the rates at exactly the target: over all true pairs, then by kind with its detail.
+fn replicated(population: &Population, replicates: &mut Replicates) -> Vec<Replicated> {
+    let drawn_from: Arc<[usize]> = population.present().into();
+    let is_kind = |row: &Row| row.head.as_ref().is_some_and(|head| head.parameter.is_none());
+    let kinds = (VARIATIONS..population.rows.len()).take_while(|&p| is_kind(&population.rows[p]));
+    let mut take = |position: usize| Replicated {
+        drawn_from: drawn_from.clone(),
+        families: population.rows[position].families,
+        draws: std::mem::take(&mut replicates.draws[position]),
+        rates: std::mem::take(&mut replicates.randomised[position]),
+    };
+    std::iter::once(ALL).chain(kinds).map(&mut take).collect()
 }
 
 /// What one test found, and how far to trust it.
@@ -195,6 +220,7 @@ impl Found<'_> {
                 positives: row.positives,
                 tpr: self.strict(position),
                 tpr_randomised: self.randomised(position),
+                against_best: None,
             })
         };
         (VARIATIONS..self.population.rows.len()).filter_map(row).collect()

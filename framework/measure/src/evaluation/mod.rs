@@ -24,6 +24,7 @@
 //! has `w_a w_c`, and the threshold is found anew.
 
 mod accept;
+mod against_best;
 mod bootstrap;
 mod curve;
 mod evaluate;
@@ -42,6 +43,7 @@ mod threshold;
 mod warning;
 mod weights;
 
+pub use against_best::{Contender, Replicated, against_best};
 pub use evaluate::{Case, Evaluated, Settings, Suspect, evaluate};
 pub use grouping::Grouping;
 pub use identification::{

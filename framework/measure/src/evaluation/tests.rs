@@ -1,4 +1,5 @@
 mod literal;
+mod paired;
 mod protocols;
 
 use proptest::prelude::*;

@@ -27,6 +27,7 @@ fn detection() -> Results {
         identification: Vec::new(),
         sequential: Vec::new(),
         figures: None,
+        pairs: None,
         published: None,
         failures: Vec::new(),
         warnings: Vec::new(),

@@ -9,7 +9,7 @@ use bertillon::{
     suite::Negatives,
 };
 
-use super::{Scored, suspect};
+use super::{Scored, best, suspect};
 use crate::{RunError, context::Context, plan::Plan, population::Outcome, worker::for_each};
 
 /// Replicates of the bootstrap.
@@ -54,6 +54,7 @@ pub(super) fn fingerprints(
     let mut evaluated = cells.iter().zip(evaluated);
     let mut warnings = Warnings::default();
     let mut fingerprints = Vec::new();
+    let mut replicated = Vec::new();
     for (planned, scored) in plan.fingerprints.iter().zip(scored) {
         let mut result = FingerprintResult {
             name: planned.name.clone(),
@@ -74,7 +75,8 @@ pub(super) fn fingerprints(
         for (&(_, budget), outcome) in evaluated.by_ref().take(evaluation.budgets.len()) {
             let queries = evaluation.budgets[budget].value;
             match outcome {
-                Ok(found) => {
+                Ok(mut found) => {
+                    replicated.push(std::mem::take(&mut found.replicated));
                     result.positives = result.positives.max(found.positives);
                     result.negatives = result.negatives.max(found.negatives);
                     for warning in &found.warnings {
@@ -96,6 +98,7 @@ pub(super) fn fingerprints(
         }
         fingerprints.push(result);
     }
+    best::compare(&mut fingerprints, replicated, evaluation.primary_budget);
     Ok((fingerprints, warnings.into_lines()))
 }
 
@@ -168,6 +171,7 @@ fn budget_result(plan: &Plan, scored: &Scored, budget: usize, found: Evaluated) 
         roc: found.roc,
         variations: found.variations,
         overlap: scored.overlap[budget],
+        against_best: None,
     }
 }
 

@@ -48,12 +48,18 @@ const SCHEMA: &str = "message pairs {
 /// The column that no two groups share.
 const DISTANCE: &str = "distance";
 
+/// A file of pairs.
+pub(super) struct Table {
+    pub(super) bytes: Vec<u8>,
+    pub(super) rows: u64,
+}
+
 /// The table of all pairs.
 pub(super) fn encode(
     plan: &Plan,
     pairs: &Pairs,
     workers: &rayon::ThreadPool,
-) -> Result<Vec<u8>, ParquetError> {
+) -> Result<Table, ParquetError> {
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let format = Format {
         descriptor: SchemaDescriptor::new(schema.clone()),
@@ -96,8 +102,8 @@ pub(super) fn encode(
         }
         row_group.close()?;
     }
-    writer.close()?;
-    Ok(bytes)
+    let rows = writer.close()?.file_metadata().num_rows();
+    Ok(Table { bytes, rows: rows.unsigned_abs() })
 }
 
 /// How columns are encoded.
