@@ -128,6 +128,7 @@ pub struct OwnerFiles {
 
 /// What a program answers: the number of the call, and one of the two.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Reply")]
 pub struct Reply<T> {
     /// Number of the call.
     pub id: u64,
