@@ -191,8 +191,9 @@ def main():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         if arguments.picture:
-            page, _, _ = open_page(browser, arguments.reports[0].resolve().as_uri(), viewport={"width": 1000, "height": 1040})
+            page, _, _ = open_page(browser, arguments.reports[0].resolve().as_uri(), viewport={"width": 1000, "height": 1690}, device_scale_factor=0.65)
             page.wait_for_function("'ready' in document.documentElement.dataset")
+            page.locator("#figure-budget .live svg").wait_for()
             page.screenshot(path=arguments.picture)
         for path in arguments.reports:
             check_report(browser, path, arguments.screenshots)

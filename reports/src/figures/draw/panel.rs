@@ -63,7 +63,7 @@ pub(super) fn draw(figure: &Figure, area: &Area<'_>, heading: &str, rows: &[&Row
         }
         Chart::Heat { across, down, value } => heat_map(figure, area, rows, [across, down, value]),
         Chart::Bars { from, to, x_title, y, series } => {
-            bars(figure, area, heading, rows, [from, to, &y.key, series], [x_title, y.title])
+            bars(figure, area, heading, rows, [from, to, y.key, series], [x_title, y.title])
         }
         Chart::Points { x, y, family, .. } => points(figure, area, rows, [x, y, family]),
     }
