@@ -14,10 +14,13 @@ use crate::{fixture, json};
 
 const HOSTILE: &str = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;<!--\u{2028}\u{202e}`${x}";
 
+/// A tag's name and its attributes.
+type Start = (String, Vec<(String, String)>);
+
 /// Tags of a document, its text, and what is wrong with it.
 #[derive(Default)]
 struct Page {
-    tags: RefCell<Vec<(String, Vec<(String, String)>)>>,
+    tags: RefCell<Vec<Start>>,
     open: RefCell<Vec<String>>,
     texts: RefCell<Vec<(String, String)>>,
     problems: RefCell<Vec<String>>,
@@ -32,7 +35,7 @@ impl TokenSink for Page {
         match token {
             Token::TagToken(tag) => return self.tag(&tag, line),
             Token::ParseError(error) => {
-                self.problems.borrow_mut().push(format!("line {line}: {error}"))
+                self.problems.borrow_mut().push(format!("line {line}: {error}"));
             }
             Token::CharacterTokens(text) => {
                 let within = self.open.borrow().last().cloned().unwrap_or_default();
@@ -135,7 +138,7 @@ fn large(models: usize) -> Results {
         group: "input".to_owned(),
         accuracy: Some(0.8),
         agreement: Some(0.9),
-        kept: i % 9 != 0,
+        kept: !i.is_multiple_of(9),
         changes: None,
         unchanged: false,
     };
@@ -208,16 +211,16 @@ fn spoiled(results: &Results, with: &str) -> Results {
     fn walk(key: &str, value: &mut Value, with: &str) {
         match value {
             Value::String(text)
-                if !["parameter", "task", "protocol", "negatives"].contains(&key) =>
-            {
                 // `vanilla` is a word that decides what is counted, and no text is left out of the page.
-                if text != "vanilla" && !text.is_empty() {
-                    text.push_str(with);
-                }
+                if !["parameter", "task", "protocol", "negatives"].contains(&key)
+                    && text != "vanilla"
+                    && !text.is_empty() =>
+            {
+                text.push_str(with);
             }
             Value::Array(values) => values.iter_mut().for_each(|value| walk(key, value, with)),
             Value::Object(object) => {
-                object.iter_mut().for_each(|(key, value)| walk(key, value, with))
+                object.iter_mut().for_each(|(key, value)| walk(key, value, with));
             }
             _ => {}
         }
@@ -269,9 +272,8 @@ fn hostile_names_change_no_tag_and_are_shown_as_they_are() {
     assert_eq!(first.map(|at| (&found[at - 5..=at], &expected[at - 5..=at])), None);
     assert_eq!(found.len(), expected.len());
     assert_eq!(hostile.count("img"), 0);
-    let handlers = |(_, attributes): &(String, Vec<(String, String)>)| {
-        attributes.iter().any(|(name, _)| name.starts_with("on"))
-    };
+    let handlers =
+        |(_, attributes): &Start| attributes.iter().any(|(name, _)| name.starts_with("on"));
     assert!(!hostile.tags.borrow().iter().any(handlers));
     assert_eq!(hostile.data().len(), FigureName::ALL.len());
     let shown: String = hostile
