@@ -1,10 +1,13 @@
 //! Reports of a finished run, as pure functions of its `results.json`.
 //!
-//! [`terminal()`], [`markdown()`] and [`latex()`] show the same tables, [`csv()`] every figure as a row: over all and per budget, as the paper's Tables II and III, and
-//! per kind of variant, as its Table I. Nothing here runs or recomputes anything.
+//! [`terminal()`], [`markdown()`] and [`latex()`] show the same tables, [`csv()`] every figure as a row: over all and per
+//! budget, as the paper's Tables II and III, and per kind of variant, as its Table I. [`html()`] shows them with figures,
+//! which [`svg`] draws alone. Nothing here runs or recomputes anything.
 
 mod csv;
 mod document;
+mod figures;
+mod html;
 mod json;
 mod latex;
 mod markdown;
@@ -20,9 +23,11 @@ mod text;
 mod fixture;
 
 pub use csv::csv;
+pub use figures::{FigureError, FigureName, svg};
+pub use html::html;
 pub use json::json;
 pub use latex::latex;
 pub use markdown::markdown;
-pub use read::{FILE_NAME, ReportError, read};
+pub use read::{FILE_NAME, PROVENANCE_FILE_NAME, ReportError, read, read_provenance};
 pub use terminal::{Colour, terminal};
 pub use text::plain;

@@ -5,11 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bertillon_measure::results::{Results, SCHEMA};
+use bertillon_measure::{
+    Provenance,
+    results::{Results, SCHEMA},
+};
 use serde_json::Value;
 
 /// Name of the file in the folder of a run.
 pub const FILE_NAME: &str = "results.json";
+/// Name of the file beside it that tells what a run was made of.
+pub const PROVENANCE_FILE_NAME: &str = "provenance.json";
 
 /// Why results can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,14 @@ pub enum ReportError {
         /// That of the file.
         found: String,
     },
+    /// No provenance of a run.
+    #[error("{} can't be read: {problem}; a report without it needs the file out of the way", path.display())]
+    Provenance {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong and where.
+        problem: String,
+    },
     /// Written by a later version.
     #[error(
         "{} has format {found}, this bertillon reads up to {SCHEMA}: use the version that wrote it, or a later one",
@@ -91,6 +104,24 @@ pub fn read(place: &Path) -> Result<Results, ReportError> {
         Err(source) => return Err(ReportError::File { path, source }),
     };
     parse(&text, path)
+}
+
+/// Reads what the run was made of, from the file beside its results; none where there is no such file.
+///
+/// # Errors
+/// When it is there but is no provenance.
+pub fn read_provenance(place: &Path) -> Result<Option<Provenance>, ReportError> {
+    let folder = if place.is_file() { place.parent().unwrap_or(Path::new("")) } else { place };
+    let path = folder.join(PROVENANCE_FILE_NAME);
+    let problem = match fs::read_to_string(&path) {
+        Err(error) if missing(error.kind()) => return Ok(None),
+        Err(error) => error.to_string(),
+        Ok(text) => match serde_json::from_str(&text) {
+            Ok(provenance) => return Ok(Some(provenance)),
+            Err(error) => error.to_string(),
+        },
+    };
+    Err(ReportError::Provenance { path, problem })
 }
 
 fn missing(kind: io::ErrorKind) -> bool {

@@ -286,6 +286,12 @@ fn a_report_comes_in_every_format_and_into_a_file() {
     assert!(!terminal.contains('\u{1b}'), "colours in a pipe: {terminal}");
     let (_, markdown, _) = folder.run(&["report", "run", "--format", "markdown"]);
     assert_says(&markdown, &["# Results of demo", "| FBI | labels | 0 | 0 | 62.5 |"]);
+    let (_, html, _) = folder.run(&["report", "run", "--format", "html"]);
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>"));
+    let (_, svg, _) = folder.run(&["report", "run", "--figure", "budget"]);
+    assert!(svg.starts_with("<svg "), "{svg}");
+    let stderr = folder.mistake(&["report", "run", "--figure", "tsne"]);
+    assert_says(&stderr, &["no data for the figure `tsne`", "[figures]", "budget"]);
     let (_, json, _) = folder.run(&["report", "run", "--format", "json"]);
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(value(&json), value(RESULTS));

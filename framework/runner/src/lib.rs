@@ -46,6 +46,8 @@ pub struct Options {
     /// Longest that a piece of a plugin's work may take: to derive a model, to answer, to enrol and judge for an owner.
     /// What takes longer fails, and its thread is left to itself.
     pub cell_timeout: Option<Duration>,
+    /// Words of the command line, kept in provenance.json; empty where there was none.
+    pub command: Vec<String>,
     /// Set from outside to stop at the next cell.
     pub interrupt: Interrupt,
 }

@@ -5,7 +5,7 @@ mod pairs;
 use std::{fs, path::Path, time::Duration};
 
 use bertillon::{
-    registry,
+    Provenance, registry,
     results::{PairsFile, Results},
 };
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub(crate) fn write(
     write_whole(&folder.join("pairs.parquet"), &table.bytes)?;
     let blake3 = blake3::hash(&table.bytes).to_hex().to_string();
     results.pairs = Some(PairsFile { blake3, rows: table.rows });
-    let provenance = Provenance::of(context, options, elapsed);
+    let provenance = provenance(context, options, elapsed);
     write_whole(&folder.join("provenance.json"), &json(&provenance))?;
     write_whole(&folder.join("results.json"), &json(results))
 }
@@ -48,62 +48,43 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     text
 }
 
-/// What a run was made of; it differs between two runs with equal results.
-#[derive(Serialize)]
-struct Provenance {
-    bertillon: &'static str,
-    source: &'static str,
-    libtorch: &'static str,
-    suite: String,
-    data: String,
-    models: Vec<[String; 2]>,
-    plugins: Vec<[String; 3]>,
-    /// File, crate and digest of every library loaded.
-    libraries: Vec<[String; 3]>,
-    device: String,
-    threads: usize,
-    seconds: f64,
-    finished_unix_s: u64,
-}
-
-impl Provenance {
-    fn of(context: &Context<'_>, options: &Options, elapsed: Duration) -> Self {
-        let plan = context.plan;
-        let derivations = plan.variants.iter().filter_map(|variant| variant.derivation.as_ref());
-        let recipes = derivations.map(|derivation| &derivation.recipe);
-        let methods = plan.fingerprints.iter().map(|fingerprint| &fingerprint.recipe);
-        #[expect(clippy::disallowed_methods, reason = "provenance says when, and enters no result")]
-        let now = std::time::SystemTime::now();
-        Self {
-            bertillon: env!("CARGO_PKG_VERSION"),
-            source: bertillon::SOURCE_DIGEST,
-            libtorch: "2.11.0",
-            suite: plan.suite.text.to_string(),
-            data: plan.data_digest.clone(),
-            models: match &plan.recorded {
-                Some(recorded) => context.workers.install(|| recorded.digests()),
-                None => plan
-                    .families
-                    .iter()
-                    .map(|family| [family.vanilla.name.clone(), family.vanilla.digest.clone()])
-                    .collect(),
-            },
-            plugins: recipes
-                .chain(methods)
-                .map(|r| [r.plugin.clone(), r.parameters.clone(), r.source.clone()])
+fn provenance(context: &Context<'_>, options: &Options, elapsed: Duration) -> Provenance {
+    let plan = context.plan;
+    let derivations = plan.variants.iter().filter_map(|variant| variant.derivation.as_ref());
+    let recipes = derivations.map(|derivation| &derivation.recipe);
+    let methods = plan.fingerprints.iter().map(|fingerprint| &fingerprint.recipe);
+    #[expect(clippy::disallowed_methods, reason = "provenance says when, and enters no result")]
+    let now = std::time::SystemTime::now();
+    Provenance {
+        bertillon: env!("CARGO_PKG_VERSION").to_owned(),
+        source: bertillon::SOURCE_DIGEST.to_owned(),
+        libtorch: "2.11.0".to_owned(),
+        command: options.command.clone(),
+        suite: plan.suite.text.to_string(),
+        data: plan.data_digest.clone(),
+        models: match &plan.recorded {
+            Some(recorded) => context.workers.install(|| recorded.digests()),
+            None => plan
+                .families
+                .iter()
+                .map(|family| [family.vanilla.name.clone(), family.vanilla.digest.clone()])
                 .collect(),
-            libraries: registry::libraries()
-                .unwrap_or_default()
-                .into_iter()
-                .map(|l| [l.path.display().to_string(), l.built_from.clone(), l.digest.clone()])
-                .collect(),
-            device: format!("{:?}", options.device),
-            threads: options.threads,
-            seconds: elapsed.as_secs_f64(),
-            finished_unix_s: now
-                .duration_since(std::time::UNIX_EPOCH)
-                .map(|since| since.as_secs())
-                .unwrap_or_default(),
-        }
+        },
+        plugins: recipes
+            .chain(methods)
+            .map(|r| [r.plugin.clone(), r.parameters.clone(), r.source.clone()])
+            .collect(),
+        libraries: registry::libraries()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|l| [l.path.display().to_string(), l.built_from.clone(), l.digest.clone()])
+            .collect(),
+        device: format!("{:?}", options.device),
+        threads: options.threads,
+        seconds: elapsed.as_secs_f64(),
+        finished_unix_s: now
+            .duration_since(std::time::UNIX_EPOCH)
+            .map(|since| since.as_secs())
+            .unwrap_or_default(),
     }
 }

@@ -1,6 +1,7 @@
 //! What all commands that work on a suite take: the suite, where to compute, what to show.
 
 use std::{
+    env,
     num::NonZeroUsize,
     path::PathBuf,
     process,
@@ -110,6 +111,7 @@ impl SuiteArguments {
             device: self.device.device()?,
             threads: self.threads.map_or(processors, NonZeroUsize::get),
             cell_timeout: self.cell_timeout,
+            command: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             interrupt: Interrupt::default(),
         })
     }

@@ -27,6 +27,7 @@ pub(crate) fn options(folder: &Path) -> Options {
         device: tch::Device::Cpu,
         threads: 2,
         cell_timeout: None,
+        command: Vec::new(),
         interrupt: Interrupt::default(),
     }
 }

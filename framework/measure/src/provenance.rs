@@ -1,0 +1,60 @@
+//! `provenance.json`: what a run was made of. It differs between two runs with equal results.
+
+use serde::{Deserialize, Serialize};
+
+/// Versions, digests, device and command of a run. What an older file lacks is empty.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// Version of bertillon.
+    pub bertillon: String,
+    /// Digest of its source.
+    pub source: String,
+    /// Version of libtorch.
+    pub libtorch: String,
+    /// Words of the command line, the program's name first; empty for runs that a program started by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The suite as written.
+    pub suite: String,
+    /// Digest of the images, or of the recorded truth.
+    pub data: String,
+    /// Name and digest of every vanilla, or of every recorded model.
+    pub models: Vec<[String; 2]>,
+    /// Name, parameters and digest of the source of every variant generator and method at work.
+    pub plugins: Vec<[String; 3]>,
+    /// File, crate and digest of every library loaded.
+    pub libraries: Vec<[String; 3]>,
+    /// Where models ran, `Cpu`.
+    pub device: String,
+    /// Workers.
+    pub threads: usize,
+    /// How long it took.
+    pub seconds: f64,
+    /// When it ended, seconds since 1970.
+    pub finished_unix_s: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_older_and_of_newer_versions_are_read() {
+        let text = r#"{"bertillon": "0.1.0", "models": [["lenet-a", "00ff"]], "later": {"a": 1}}"#;
+        let read: Provenance = serde_json::from_str(text).unwrap();
+        assert_eq!((read.bertillon.as_str(), read.command.len()), ("0.1.0", 0));
+        assert_eq!(read.models, [["lenet-a".to_owned(), "00ff".to_owned()]]);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let written = Provenance {
+            command: ["bertillon", "run", "a b.toml"].map(str::to_owned).into(),
+            seconds: 0.1,
+            ..Provenance::default()
+        };
+        let text = serde_json::to_string(&written).unwrap();
+        assert_eq!(serde_json::from_str::<Provenance>(&text).unwrap(), written);
+    }
+}
