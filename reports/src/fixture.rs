@@ -140,6 +140,7 @@ fn budget(budget: usize, mean: f64, crafts: bool) -> BudgetResult {
             row("vanilla", None, None, 12, 1.0),
         ],
         overlap: Some(0.05),
+        hits: None,
     }
 }
 

@@ -28,6 +28,7 @@ mod bootstrap;
 mod curve;
 mod evaluate;
 mod grouping;
+mod hits;
 mod identification;
 mod lanes;
 mod observe;
@@ -42,8 +43,10 @@ mod threshold;
 mod warning;
 mod weights;
 
+pub(crate) use bootstrap::interval;
 pub use evaluate::{Case, Evaluated, Settings, Suspect, evaluate};
 pub use grouping::Grouping;
+pub use hits::HitCounts;
 pub use identification::{
     IdentificationCase, IdentificationDraw, IdentificationSettings, IdentificationWarning,
     Identified, identify, nearest_delegates,
