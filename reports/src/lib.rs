@@ -1,8 +1,9 @@
 //! Reports of a finished run, as pure functions of its `results.json`.
 //!
 //! [`terminal()`] and [`markdown()`] show the same tables: over all and per budget, as the paper's Tables II and III, and
-//! per kind of variant, as its Table I. Nothing here runs or recomputes anything.
+//! per kind of variant, as its Table I; [`comparison`] shows two runs side by side. Nothing here runs or recomputes anything.
 
+pub mod comparison;
 mod document;
 mod json;
 mod markdown;
