@@ -193,7 +193,10 @@ fn runs_that_cannot_be_compared_or_decided_say_why() {
 
     let (code, said) = place.compare("base", "stricter", &["--gate"]);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("not comparable: target false-positive rate differs: 0.05 and 0.01"), "{said}");
+    assert!(
+        said.contains("not comparable: target false-positive rate differs: 0.05 and 0.01"),
+        "{said}"
+    );
     assert_eq!(place.compare("base", "stricter", &[]).0, 0, "no gate, no failure");
 
     let (code, said) = place.compare("base", "fewer", &["--gate"]);
@@ -202,7 +205,10 @@ fn runs_that_cannot_be_compared_or_decided_say_why() {
 
     let (code, said) = place.compare("few", "few-weakened", &["--gate"]);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("undecided: Entropy at L = 60") && said.contains("both runs need "), "{said}");
+    assert!(
+        said.contains("undecided: Entropy at L = 60") && said.contains("both runs need "),
+        "{said}"
+    );
 
     // Other answers of one model are another population.
     fs::copy(
@@ -224,7 +230,10 @@ fn files_that_are_no_runs_are_told_apart() {
     assert!(made.status.success(), "{}", text(&made));
     let baseline = place.read("base.json");
     place.write("cut.json", &baseline[..baseline.len() / 2]);
-    place.write("newer.json", &baseline.replacen("\"baseline_schema\": 1", "\"baseline_schema\": 2", 1));
+    place.write(
+        "newer.json",
+        &baseline.replacen("\"baseline_schema\": 1", "\"baseline_schema\": 2", 1),
+    );
     place.write("prose.json", "rates were fine\n");
     place.write("list.json", "[1, 2]\n");
     for (file, expected) in [
@@ -280,11 +289,15 @@ fn a_history_keeps_runs_of_several_programs_and_shows_them() {
     assert_eq!(code, 0, "{said}");
     let row = said.lines().find(|line| line.contains("Entropy")).unwrap();
     let cells: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!((cells[..5].to_vec(), cells[7]), (vec!["tracked", "Entropy", "all", "60", "7"], "c9"));
+    assert_eq!(
+        (cells[..5].to_vec(), cells[7]),
+        (vec!["tracked", "Entropy", "all", "60", "7"], "c9")
+    );
     // Six equal rates and one far below.
     let line: Vec<char> = cells[6].chars().collect();
     assert!(line[..6].iter().all(|bar| *bar == '█') && line[6] == '▁', "{row}");
-    let (_, said) = history(&["show", "--fingerprint", "Random", "--kind", "prune/conv", "--budget", "30"]);
+    let (_, said) =
+        history(&["show", "--fingerprint", "Random", "--kind", "prune/conv", "--budget", "30"]);
     assert!(said.contains("2026-01-06T00:00:00Z") && said.contains("prune/conv"), "{said}");
     let (code, said) = history(&["show", "--fingerprint", "Nobody"]);
     assert!(code == 2 && said.contains("its fingerprints are: Entropy, Random"), "{said}");

@@ -15,11 +15,13 @@ pub fn sparkline(values: &[f64], most: usize) -> String {
     let span = (high - low).max(LEAST_SPAN);
     // The middle of what is seen lies in the middle of the line.
     let bottom = (low + high - span) / 2.0;
+    // What lies on a border by rounding belongs above it.
+    let share = |value: f64| (value - bottom) / span + 1e-9;
     let bar = |value: f64| match value.is_finite() {
         true => {
             #[expect(clippy::cast_possible_truncation, reason = "a whole number from 0 to 7")]
             #[expect(clippy::cast_sign_loss, reason = "a whole number from 0 to 7")]
-            let step = ((value - bottom) / span * 8.0).floor().clamp(0.0, 7.0) as usize;
+            let step = (share(value) * 8.0).floor().clamp(0.0, 7.0) as usize;
             BARS[step]
         }
         false => ' ',

@@ -51,7 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{PAIRS} pairs of {DRAWS} draws against {DRAWS}, nothing changed:");
     println!("  gate failed {:.2} %, by a fingerprint {:.2} %", share(alarms), share(primary));
 
-    println!("the loss that the gate says it would find, taken from every draw of one fingerprint:");
+    println!(
+        "the loss that the gate says it would find, taken from every draw of one fingerprint:"
+    );
     for (index, fingerprint) in whole.fingerprints.iter().enumerate() {
         let (mut caught, mut pairs) = (0_u64, 0_u64);
         for seed in 0..PAIRS / 4 {
@@ -86,9 +88,7 @@ fn share(count: u64) -> f64 {
     100.0 * count as f64 / PAIRS as f64
 }
 
-fn primary_rows(
-    found: &Comparison,
-) -> impl Iterator<Item = &bertillon_measure::tracking::Row> {
+fn primary_rows(found: &Comparison) -> impl Iterator<Item = &bertillon_measure::tracking::Row> {
     found.rows.iter().filter(|row| row.list == Some(List::Primary))
 }
 
