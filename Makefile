@@ -4,7 +4,7 @@
 SUITE ?= benchmarks/suites/quickstart.toml
 BERTILLON = target/debug/bertillon
 
-.PHONY: demo test lint bench build libtorch python
+.PHONY: demo test gate lint bench build libtorch python
 
 demo: build
 	$(BERTILLON) run $(SUITE)
@@ -15,6 +15,11 @@ build: libtorch
 
 test: libtorch python
 	cargo test --workspace --exclude bertillon-panicking --lib --bins --tests
+	@$(MAKE) --no-print-directory gate
+
+gate: build  # our own detection rates against those of the last release: docs/TRACKING.md
+	$(BERTILLON) run benchmarks/suites/quickstart.toml --quiet --out target/gate >/dev/null
+	$(BERTILLON) compare benchmarks/baselines/quickstart.json target/gate --gate --tolerance 5
 
 lint: libtorch
 	cargo fmt --all --check

@@ -256,6 +256,7 @@ fn budget(budget: usize, mean: f64, crafts: bool) -> BudgetResult {
         ],
         overlap: Some(0.05),
         against_best: None,
+        hits: None,
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! [`terminal()`], [`markdown()`] and [`latex()`] show the same tables, [`csv()`] every figure as a row: over all and per
 //! budget, as the paper's Tables II and III, and per kind of variant, as its Table I. [`html()`] shows them with figures,
-//! which [`svg`] draws alone. Nothing here runs or recomputes anything.
+//! which [`svg`] draws alone; [`comparison`] shows two runs side by side. Nothing here runs or recomputes anything.
 
+pub mod comparison;
 mod csv;
 mod document;
 mod figures;

@@ -8,7 +8,9 @@ use std::{
 use bertillon_measure::{
     Provenance,
     results::{Results, SCHEMA},
+    tracking::BASELINE_SCHEMA,
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Name of the file in the folder of a run.
@@ -90,6 +92,18 @@ pub enum ReportError {
         /// Its format.
         found: u64,
     },
+    /// A baseline written by a later version.
+    #[error(
+        "{} is a baseline of format {found}, this bertillon reads up to {BASELINE_SCHEMA}: use the version that \
+         wrote it, or a later one",
+        path.display()
+    )]
+    NewerBaseline {
+        /// Which.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
 }
 
 /// Reads the results in the folder of a run, or in the file itself.
@@ -130,19 +144,20 @@ fn missing(kind: io::ErrorKind) -> bool {
 
 fn parse(text: &str, path: PathBuf) -> Result<Results, ReportError> {
     // The format comes first: a later one may have any other form.
-    let format: Value = match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(error) if error.is_eof() => {
-            return Err(ReportError::Truncated { path, line: error.line() });
-        }
-        Err(error) => return Err(ReportError::Malformed { path, problem: error.to_string() }),
-    };
+    let format: Value = parse_as(text, &path)?;
     match format.get("schema").and_then(Value::as_u64) {
         Some(found) if found > u64::from(SCHEMA) => Err(ReportError::Newer { path, found }),
-        Some(_) => serde_json::from_str(text)
-            .map_err(|error| ReportError::Malformed { path, problem: error.to_string() }),
+        Some(_) => parse_as(text, &path),
         None => Err(ReportError::Malformed { path, problem: "it has no `schema`".to_owned() }),
     }
+}
+
+/// JSON of a form that is known.
+pub(crate) fn parse_as<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ReportError> {
+    serde_json::from_str(text).map_err(|error| match error.is_eof() {
+        true => ReportError::Truncated { path: path.to_owned(), line: error.line() },
+        false => ReportError::Malformed { path: path.to_owned(), problem: error.to_string() },
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, S
 
 use crate::output;
 
+/// Exit code of a gate that failed.
+pub(crate) const GATE: u8 = 1;
 /// Exit code of a user's mistake.
 pub(crate) const USER: u8 = 2;
 /// Exit code of a run some cells of which failed.
@@ -28,6 +30,10 @@ pub(crate) enum Outcome {
     SomeAbandoned,
     /// The machine is not ready, as was said line by line.
     NotReady,
+    /// A gate failed, for the reasons shown.
+    GateFailed,
+    /// A gate could not decide, for the reasons shown.
+    GateUndecided,
 }
 
 impl From<Outcome> for ExitCode {
@@ -35,7 +41,8 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => Self::SUCCESS,
             Outcome::SomeFailed | Outcome::SomeAbandoned => Self::from(SOME_FAILED),
-            Outcome::NotReady => Self::from(USER),
+            Outcome::NotReady | Outcome::GateUndecided => Self::from(USER),
+            Outcome::GateFailed => Self::from(GATE),
         }
     }
 }

@@ -23,6 +23,7 @@ mod stream;
 pub mod suite;
 mod suspects;
 mod table;
+pub mod tracking;
 
 pub use answers::{Access, Answers};
 pub use embedding::{Embedding, embed};

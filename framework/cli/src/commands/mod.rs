@@ -1,8 +1,11 @@
 //! The commands, a file each.
 
+mod baseline;
+mod compare;
 mod completions;
 mod describe;
 mod doctor;
+mod history;
 mod libraries;
 mod list;
 mod new;
@@ -39,6 +42,12 @@ pub(crate) enum Command {
     New(new::Arguments),
     /// Shows a finished run again
     Report(report::Arguments),
+    /// Compares two runs; with --gate, fails on a loss beyond noise
+    Compare(compare::Arguments),
+    /// Writes what comparisons need of a run, small enough for a repository
+    Baseline(baseline::Arguments),
+    /// Keeps detection rates of many runs, and shows how they moved
+    History(history::Arguments),
     /// Checks that this machine is ready
     Doctor(doctor::Arguments),
     /// The networks that come with bertillon
@@ -57,6 +66,9 @@ impl Command {
             Self::Describe(arguments) => describe::run(&arguments),
             Self::New(arguments) => new::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
+            Self::Compare(arguments) => compare::run(&arguments),
+            Self::Baseline(arguments) => baseline::run(&arguments),
+            Self::History(arguments) => history::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments),
             Self::Zoo(arguments) => zoo::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),

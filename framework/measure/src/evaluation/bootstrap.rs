@@ -183,7 +183,7 @@ fn sum<'a>(counts: impl Iterator<Item = &'a [f64; LANES]>) -> [f64; LANES] {
 ///
 /// The tails are `Phi(-sqrt(F / (F - 1)) t_{F-1, 0.975})` instead of 0.025, which makes up for a spread of the
 /// replicates that is too small by `sqrt((F - 1) / F)` and for estimating it from F clusters.
-pub(super) fn interval(replicates: &[f64], families: usize) -> Option<[f64; 2]> {
+pub(crate) fn interval(replicates: &[f64], families: usize) -> Option<[f64; 2]> {
     if families < FEWEST_FAMILIES || replicates.len() < 2 {
         return None;
     }

@@ -6,6 +6,7 @@ use super::{
     against_best::Replicated,
     bootstrap::{Replicates, interval, replicate},
     curve,
+    hits::{HitCounts, hits},
     observe::{Observed, mean, observe},
     population::Population,
     protocol::Test,
@@ -80,6 +81,8 @@ pub struct Evaluated {
     pub companion: Option<Companion>,
     /// Strict rate and rate at exactly the target, draw by draw.
     pub draws: Vec<(f64, f64)>,
+    /// What was accepted at exactly the target, kind by kind and family by family.
+    pub hits: HitCounts,
     /// Threshold; its mean over owners too where each has her own. What is smaller is accepted.
     pub threshold: Threshold,
     /// Area under the ROC curve of all pairs together.
@@ -155,6 +158,7 @@ pub fn evaluate(case: &Case<'_>, settings: &Settings) -> Result<Evaluated> {
         fpr,
         companion,
         draws: draws.map(|(&strict, &randomised)| (strict, randomised)).collect(),
+        hits: hits(&population, &tests[0], alpha)?,
         threshold: Threshold { mean: Some(mean(&main.thresholds)).filter(|t| t.is_finite()) },
         auc: Some(curve::area(&population)),
         roc: curve::roc(&population),

@@ -29,6 +29,7 @@ mod bootstrap;
 mod curve;
 mod evaluate;
 mod grouping;
+mod hits;
 mod identification;
 mod lanes;
 mod observe;
@@ -44,8 +45,10 @@ mod warning;
 mod weights;
 
 pub use against_best::{Contender, Replicated, against_best};
+pub(crate) use bootstrap::interval;
 pub use evaluate::{Case, Evaluated, Settings, Suspect, evaluate};
 pub use grouping::Grouping;
+pub use hits::HitCounts;
 pub use identification::{
     IdentificationCase, IdentificationDraw, IdentificationSettings, IdentificationWarning,
     Identified, identify, nearest_delegates,

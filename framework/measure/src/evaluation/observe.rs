@@ -30,7 +30,20 @@ pub(super) fn observe(
     tests: &[Test<'_>],
     alpha: f64,
 ) -> Result<Vec<Option<Observed>>> {
-    // The population as it is: every family once, in the first lane.
+    let (weights, cuts) = unweighted_cuts(population, tests, alpha)?;
+    let of_test = |test| observe_one(population, test, &cuts, &weights);
+    Ok(tests.iter().map(|test| test.usable(&weights, 0).then(|| of_test(test))).collect())
+}
+
+/// The population as it is, every family once, in the first lane; and the cuts of each draw and scope.
+///
+/// # Errors
+/// When there are too many pairs to count.
+pub(super) fn unweighted_cuts(
+    population: &Population,
+    tests: &[Test<'_>],
+    alpha: f64,
+) -> Result<(Weights, Vec<Cut>)> {
     let mut weights = Weights::new(population);
     weights.families.iter_mut().for_each(|weights| weights[0] = 1);
     weights.weigh(population)?;
@@ -41,8 +54,7 @@ pub(super) fn observe(
     for (draw, cuts) in population.draws.iter().zip(cuts.chunks_mut(scopes)) {
         draw.negatives.cut(&population.sides, &weights, &asked, alpha, cuts);
     }
-    let of_test = |test| observe_one(population, test, &cuts, &weights);
-    Ok(tests.iter().map(|test| test.usable(&weights, 0).then(|| of_test(test))).collect())
+    Ok((weights, cuts))
 }
 
 fn observe_one(

@@ -1,3 +1,4 @@
+mod hits;
 mod literal;
 mod paired;
 mod protocols;

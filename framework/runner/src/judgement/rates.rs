@@ -2,9 +2,10 @@
 
 use bertillon::{
     Answers,
-    evaluation::{self, Case, Evaluated, Settings},
+    evaluation::{self, Case, Evaluated, HitCounts, Settings},
     results::{
-        BudgetResult, DrawResult, Enrolment, Evaluation, FingerprintResult, ModelRow, Population,
+        BudgetResult, DrawResult, Enrolment, Evaluation, FamilyHits, FingerprintResult, Hits,
+        ModelRow, Population,
     },
     suite::Negatives,
 };
@@ -89,7 +90,7 @@ pub(super) fn fingerprints(
                     if evaluation.draws > 1 && scored.overlap[budget] == Some(1.0) {
                         warnings.add(SAME_QUERIES, &planned.name, queries, None);
                     }
-                    result.budgets.push(budget_result(plan, scored, budget, found));
+                    result.budgets.push(budget_result(plan, scored, planned.bank, budget, found));
                 }
                 Err(error) => {
                     warnings.add(&error.to_string(), &planned.name, queries, None);
@@ -145,7 +146,13 @@ impl Warnings {
     }
 }
 
-fn budget_result(plan: &Plan, scored: &Scored, budget: usize, found: Evaluated) -> BudgetResult {
+fn budget_result(
+    plan: &Plan,
+    scored: &Scored,
+    bank: Option<usize>,
+    budget: usize,
+    found: Evaluated,
+) -> BudgetResult {
     let evaluation = &plan.suite.evaluation;
     BudgetResult {
         budget: evaluation.budgets[budget].value,
@@ -172,6 +179,25 @@ fn budget_result(plan: &Plan, scored: &Scored, budget: usize, found: Evaluated) 
         variations: found.variations,
         overlap: scored.overlap[budget],
         against_best: None,
+        hits: (evaluation.budgets[budget].value == evaluation.primary_budget)
+            .then(|| hits(plan, bank, found.hits)),
+    }
+}
+
+/// Counts of accepted pairs with the names of families; those without true pairs are left out.
+fn hits(plan: &Plan, bank: Option<usize>, counts: HitCounts) -> Hits {
+    let families = plan.families.iter().zip(counts.families);
+    let families = families.filter(|(_, (positives, _))| positives.iter().any(|&count| count > 0));
+    Hits {
+        bank,
+        kinds: counts.kinds,
+        families: families
+            .map(|(family, (positives, accepted))| FamilyHits {
+                family: family.vanilla.name.clone(),
+                positives,
+                accepted,
+            })
+            .collect(),
     }
 }
 
