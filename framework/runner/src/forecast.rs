@@ -67,7 +67,12 @@ impl Forecast<'_> {
     }
 
     /// All that an owner rehearses for a fingerprint, but for what is in `counted`.
-    fn rehearsals(&self, fingerprint: usize, owner: usize, counted: &mut HashSet<Key>) -> CellCost {
+    pub(crate) fn rehearsals(
+        &self,
+        fingerprint: usize,
+        owner: usize,
+        counted: &mut HashSet<Key>,
+    ) -> CellCost {
         let plan = self.plan;
         let planned = &plan.fingerprints[fingerprint];
         let forwards = planned.rehearsals.iter().map(|rehearsal| {

@@ -2,7 +2,7 @@
 //! distances are judged.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Instant,
 };
@@ -113,10 +113,11 @@ fn rehearse(context: &Context<'_>) -> Result<Rehearsed, RunError> {
         }
         let cells: Vec<usize> = (0..owners).collect();
         let step = step::rehearsing(&fingerprint.name);
-        all.push(context.step(
+        let forecast = context.forecast();
+        all.push(context.step_in_groups(
             &step,
             &cells,
-            |_| 1.0,
+            |&owner| forecast.rehearsals(index, owner, &mut HashSet::new()),
             |&owner| enrolment::rehearse(context, index, owner),
         )?);
     }

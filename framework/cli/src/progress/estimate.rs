@@ -8,13 +8,17 @@
 //! minimise  sum (s - r d - x)^2 / (0.3 r0 m)^2  +  (r - r0)^2 / r0^2  +  x^2 / (r0 m)^2
 //! ```
 //!
-//! with `r0` the pace of all groups together and `m` the mean cost of the group. Older cells count less: the machine has
-//! other things to do.
+//! with `r0` the pace of all groups together and `m` the mean cost of the group. Older cells count less, and what is left
+//! is stretched as the last cells were against what was expected of them: the machine has other things to do.
 
 use bertillon_runner::{Ahead, CellCost};
 
 /// Weight of a cell when the next of its group is done.
 const FADING: f64 = 0.9;
+
+/// Weight of a cell when the next of any group is done, in how the last ones went; and cells that these must outweigh.
+const FADING_LAST: f64 = 0.95;
+const AS_EXPECTED: f64 = 3.0;
 
 /// Scatter of a cell around the line, as a share of what its group takes on average.
 const SCATTER: f64 = 0.3;
@@ -38,8 +42,9 @@ pub(crate) struct Estimate {
     running: Vec<Running>,
     /// Work, and seconds of workers it took, of all cells done.
     pace: (f64, f64),
-    /// Seconds of workers in steps that are over.
+    /// Seconds of workers so far.
     spent: f64,
+    last: Last,
     began: f64,
     told: Option<Told>,
 }
@@ -73,6 +78,14 @@ struct Sums {
     ds: f64,
 }
 
+/// How the last cells went: how many, seconds taken and seconds expected, fading.
+#[derive(Debug, Default, Clone, Copy)]
+struct Last {
+    cells: f64,
+    took: f64,
+    expected: f64,
+}
+
 #[derive(Debug)]
 struct Running {
     worker: usize,
@@ -96,6 +109,7 @@ impl Estimate {
             running: Vec::new(),
             pace: (0.0, 0.0),
             spent: 0.0,
+            last: Last::default(),
             began: now,
             told: None,
         }
@@ -141,15 +155,22 @@ impl Estimate {
         if cost.work <= 0.0 {
             return;
         }
+        let expected = self.expected(cost);
         self.pace = (self.pace.0 + cost.work, self.pace.1 + took);
         let step = self.steps.first_mut();
         let groups = step.into_iter().flat_map(|step| step.groups.iter_mut());
+        let mut is_known = false;
         groups.filter(|group| group.name == cost.group).for_each(|group| {
+            is_known |= group.done > 0.0;
             group.done += 1.0;
             group.worked += cost.work;
             group.took += took;
             group.sums.add(cost.work, took);
         });
+        // What was expected of the first of a group says nothing of the machine.
+        if is_known {
+            self.last.add(took, expected);
+        }
     }
 
     /// Share of the present step's work that is done, in [0, 1]; none where there is none to do.
@@ -203,6 +224,7 @@ impl Estimate {
             }
             wall += (step_left.max(0.0) / self.workers.min(cells).max(1.0)).max(longest);
         }
+        wall *= self.last.stretch();
         let share = self.spent / (self.spent + left);
         let is_known = seen >= SEEN * left || share >= DONE;
         let is_late = now - self.began >= LEAST_TIME;
@@ -264,6 +286,23 @@ impl Group {
         let (right, below) = (ds * noise + 1.0 / r0, s * noise);
         let determinant = a * c - b * b;
         ((right * c - below * b) / determinant, (below * a - right * b) / determinant)
+    }
+}
+
+impl Last {
+    fn add(&mut self, took: f64, expected: f64) {
+        self.cells = FADING_LAST * self.cells + 1.0;
+        self.took = FADING_LAST * self.took + took;
+        self.expected = FADING_LAST * self.expected + expected;
+    }
+
+    /// Time taken as a share of that expected, 1 while few cells are done.
+    fn stretch(self) -> f64 {
+        if self.cells <= 0.0 || self.expected <= 0.0 {
+            return 1.0;
+        }
+        let doubt = AS_EXPECTED * self.expected / self.cells;
+        ((self.took + doubt) / (self.expected + doubt)).clamp(0.5, 2.0)
     }
 }
 
@@ -440,6 +479,18 @@ mod tests {
                 assert!(after < 1.3 * before + 1.0, "{before:.1} s, then {after:.1} s");
             }
         }
+    }
+
+    #[test]
+    fn a_machine_that_slows_down_is_noticed() {
+        // Twice as slow from the middle on: cells of the same cost, all of one group.
+        let cells: Vec<_> =
+            (0..200).map(|i| ("prune", 1.0, if i < 100 { 1.0 } else { 2.0 })).collect();
+        let moments = play(2, &[("models", cells)]);
+        let total = moments[0].truth;
+        let late = moments.iter().filter(|m| (0.1 * total..0.5 * total).contains(&m.truth));
+        let ratios: Vec<f64> = late.map(|m| m.told.unwrap() / m.truth).collect();
+        assert!(ratios.iter().all(|ratio| (0.7..1.3).contains(ratio)), "{ratios:?}");
     }
 
     #[test]
