@@ -115,7 +115,7 @@ impl Source {
             at: 0..0,
             first_line: first.saturating_sub(1),
             marked_line: first,
-            cut: 0,
+            column: self.text[self.line(first).start..start].chars().count(),
         };
         for line in first.saturating_sub(1)..=(last + 1).min(self.lines.len() - 1) {
             let whole = self.line(line);
@@ -134,7 +134,6 @@ impl Source {
                 |at: usize| excerpt.text.len() + at.clamp(kept.start, kept.end) - kept.start;
             if line == first {
                 excerpt.at.start = shift(start);
-                excerpt.cut = kept.start - whole.start;
             }
             if (whole.start..=whole.end).contains(&end) {
                 excerpt.at.end = shift(end);
@@ -171,9 +170,9 @@ struct Excerpt {
     /// Bytes of `text` that are marked.
     at: Range<usize>,
     first_line: usize,
-    /// The line in which the mistake starts, and the bytes cut off at its front.
+    /// Line and column, in characters from 0, at which the mistake starts.
     marked_line: usize,
-    cut: usize,
+    column: usize,
 }
 
 impl SourceCode for Excerpt {
@@ -185,13 +184,13 @@ impl SourceCode for Excerpt {
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let contents = self.text.read_span(span, before, after)?;
         let line = contents.line() + self.first_line;
-        let cut = if line == self.marked_line { self.cut } else { 0 };
+        let column = if line == self.marked_line { self.column } else { contents.column() };
         let contents = MietteSpanContents::new_named(
             self.name.clone(),
             contents.data(),
             *contents.span(),
             line,
-            contents.column() + cut,
+            column,
             contents.line_count(),
         );
         Ok(Box::new(contents.with_language("toml")))
@@ -286,10 +285,11 @@ mod tests {
     fn a_line_of_any_length_is_cut_around_the_mistake() {
         let text = format!("a = \"{}\", bb = 1, {}\n", "é".repeat(5000), "z".repeat(100_000));
         let at = text.find("bb").unwrap();
+        let column = text[..at].chars().count() + 1;
         let drawn = drawn(&error(&text, at..at + 2));
         assert!(drawn.len() < 2000, "{}", drawn.len());
         assert!(
-            drawn.contains(&format!("[demo.toml:1:{}]", at + 1)) && drawn.contains("bb = 1"),
+            drawn.contains(&format!("[demo.toml:1:{column}]")) && drawn.contains("bb = 1"),
             "{drawn}"
         );
     }

@@ -186,7 +186,7 @@ mod tests {
             view.drawn(80),
             "[3/4] models are derived and answer ######...... 84/182  1:12  about 2 min left"
         );
-        assert_eq!(view.drawn(50), "[3/4] models a~  84/182  1:12  about 2 min left");
+        assert_eq!(view.drawn(50), "[3/4] models are ~  84/182  1:12  about 2 min left");
         assert_eq!(view.drawn(28), "84/182  about 2 min left");
         assert_eq!(view.drawn(10), "84/182  a~");
     }
