@@ -87,7 +87,7 @@ fn names_that_hide_or_command_are_refused() {
     ] {
         let stderr = mistake(&Place::with(SUITE.replace("\"FBI\"", &format!("\"{name}\""))));
         assert!(stderr.contains("`name` can't be used: it has"), "{name}: {stderr}");
-        assert!(stderr.contains("demo.toml:15:8"), "{name}: {stderr}");
+        assert!(stderr.contains("demo.toml:16:8"), "{name}: {stderr}");
     }
 }
 
@@ -117,7 +117,7 @@ fn what_commands_a_terminal_is_shown_harmless_in_an_error() {
 
 #[test]
 fn programs_get_every_mistake_as_json() {
-    let suite = SUITE.replace("budgets", "budgts").replace("\"prune\"", "\"prunne\"");
+    let suite = SUITE.replace("draws", "drawz").replace("\"prune\"", "\"prunne\"");
     let place = Place::with(suite);
     let (code, stdout, stderr) =
         place.run(&["run", "demo.toml", "--dry-run", "--error-format", "json"]);
@@ -126,8 +126,8 @@ fn programs_get_every_mistake_as_json() {
         stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let places: Vec<_> =
         mistakes.iter().map(|m| (m["line"].clone(), m["column"].clone())).collect();
-    assert_eq!(places, [(11.into(), 10.into()), (20.into(), 1.into())], "{stderr}");
-    assert_eq!(mistakes[1]["help"], "did you mean `budgets`?");
+    assert_eq!(places, [(12.into(), 10.into()), (22.into(), 1.into())], "{stderr}");
+    assert_eq!(mistakes[1]["help"], "did you mean `draws`?");
     let (code, _, stderr) = place.run(&["describe", "prunne", "--error-format", "json"]);
     assert_eq!(code, 2);
     let error: serde_json::Value = serde_json::from_str(&stderr).unwrap();

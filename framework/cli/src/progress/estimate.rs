@@ -5,7 +5,7 @@
 //! and many are believed:
 //!
 //! ```text
-//! minimise  sum (s - r d - x)^2 / (0.3 r0 m)^2  +  (r - r0)^2 / r0^2  +  x^2 / (r0 m)^2
+//! minimise  sum (s - r d - x)^2 / (0.3 r0 (d + m) / 2)^2  +  (r - r0)^2 / r0^2  +  x^2 / (r0 m)^2
 //! ```
 //!
 //! with `r0` the pace of all groups together and `m` the mean cost of the group. Older cells count less, and what is left
@@ -14,7 +14,7 @@
 use bertillon_runner::{Ahead, CellCost};
 
 /// Weight of a cell when the next of its group is done.
-const FADING: f64 = 0.98;
+const FADING: f64 = 0.95;
 
 /// Weight of a cell when the next of any group is done, in how the last ones went; and cells that these must outweigh.
 const FADING_LAST: f64 = 0.95;
@@ -68,7 +68,7 @@ struct Group {
     sums: Sums,
 }
 
-/// Fading sums over the cells done: 1, d, s, d d, d s.
+/// Fading sums over the cells done, which scatter the more the larger they are: 1, d, s, d d, d s.
 #[derive(Debug, Default, Clone, Copy)]
 struct Sums {
     n: f64,
@@ -165,7 +165,7 @@ impl Estimate {
             group.done += 1.0;
             group.worked += cost.work;
             group.took += took;
-            group.sums.add(cost.work, took);
+            group.sums.add(cost.work, took, group.work / group.cells);
         });
         // What was expected of the first of a group says nothing of the machine.
         if is_known {
@@ -307,14 +307,16 @@ impl Last {
 }
 
 impl Sums {
-    fn add(&mut self, d: f64, s: f64) {
+    /// Adds a cell of a group of this mean cost.
+    fn add(&mut self, d: f64, s: f64, mean: f64) {
+        let weight = (2.0 * mean / (d + mean)).powi(2);
         let Self { n, d: sum_d, s: sum_s, dd, ds } = *self;
         *self = Self {
-            n: FADING * n + 1.0,
-            d: FADING * sum_d + d,
-            s: FADING * sum_s + s,
-            dd: FADING * dd + d * d,
-            ds: FADING * ds + d * s,
+            n: FADING * n + weight,
+            d: FADING * sum_d + weight * d,
+            s: FADING * sum_s + weight * s,
+            dd: FADING * dd + weight * d * d,
+            ds: FADING * ds + weight * d * s,
         };
     }
 }
@@ -427,9 +429,9 @@ mod tests {
             }
             let told = moment.told.unwrap_or(f64::NAN);
             let ratio = told / moment.truth;
-            // A few seconds are a few seconds.
+            // What is shown as a few seconds may be a few more.
             assert!(
-                (1.0 / factor..=factor).contains(&ratio) || (told - moment.truth).abs() < 5.0,
+                (1.0 / factor..=factor).contains(&ratio) || (told - moment.truth).abs() < 7.5,
                 "{:.0} % done: told {told:.1} s, in truth {:.1} s (of {:.1} s)",
                 100.0 * moment.share,
                 moment.truth,
@@ -462,7 +464,7 @@ mod tests {
                     };
                     0.4 * (r * work + x) * (0.8 + 0.4 * noise)
                 };
-                assert_within(&play(workers, &schedule(seed, truth)), 0.3, 2.25);
+                assert_within(&play(workers, &schedule(seed, truth)), 0.3, 2.0);
             }
         }
     }

@@ -17,7 +17,7 @@ pool = 100
 
 [models]
 source = "zoo"
-names = ["lenet-a", "mlp-a"]
+names = ["lenet-a", "lenet-b"]
 
 [[variants]]
 plugin = "prune"
