@@ -80,7 +80,7 @@ fn every_mistake_is_found_where_it_stands() {
     let with = |more: &str| format!("{MINIMAL}{more}");
     let variant = |more: &str| with(&format!("[[variants]]\n{more}"));
     let fingerprint = |more: &str| {
-        with(&format!("[evaluation]\n"))
+        with("[evaluation]\n")
             .replace("{ name = \"a\", method = \"akh\" }", &format!("{{ name = \"a\", {more} }}"))
     };
     let evaluation = |more: &str| with(&format!("[evaluation]\n{more}"));
