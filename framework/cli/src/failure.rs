@@ -1,10 +1,14 @@
 //! How a command ends, and what is said when it ends badly.
 
-use std::{error::Error, fmt, io::IsTerminal as _, process::ExitCode};
+mod mistakes;
+
+use std::{error::Error, io::IsTerminal as _, process::ExitCode};
 
 use bertillon::suite::SuiteError;
 use bertillon_runner::RunError;
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use clap::ValueEnum;
+use miette::GraphicalTheme;
+use serde_json::json;
 
 use crate::output;
 
@@ -18,6 +22,15 @@ pub(crate) const SOME_FAILED: u8 = 3;
 pub(crate) const FAULT: u8 = 4;
 /// Exit code after Ctrl-C, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
+
+/// How errors are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ErrorFormat {
+    /// For people
+    Text,
+    /// For programs: a JSON object a line
+    Json,
+}
 
 /// How a command ended that did its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,26 +80,41 @@ impl Failure {
     }
 
     /// Says what happened on standard error.
-    pub(crate) fn report(self) -> ExitCode {
-        match self {
-            Self::User(message) => {
-                output::say(&format!("error: {message}"));
-                ExitCode::from(USER)
-            }
+    pub(crate) fn report(self, format: ErrorFormat) -> ExitCode {
+        let (severity, message, code) = match &self {
             Self::Suite(error) => {
-                output::say(suite_mistakes(&error).trim_end());
-                ExitCode::from(USER)
+                let text = match format {
+                    ErrorFormat::Text => drawn(error),
+                    ErrorFormat::Json => mistakes::json_lines(error),
+                };
+                output::say(text.trim_end());
+                return ExitCode::from(USER);
             }
-            Self::Interrupted(message) => {
-                output::say(&message);
-                ExitCode::from(INTERRUPTED)
+            Self::User(message) => ("error", message, USER),
+            Self::Interrupted(message) => ("interrupted", message, INTERRUPTED),
+            Self::Fault(message) => ("fault", message, FAULT),
+        };
+        let text = match (format, &self) {
+            (ErrorFormat::Json, _) => {
+                json!({ "severity": severity, "message": message }).to_string()
             }
-            Self::Fault(message) => {
-                output::say(&format!("a fault of bertillon itself: {message}"));
-                ExitCode::from(FAULT)
+            (ErrorFormat::Text, Self::Interrupted(_)) => message.clone(),
+            (ErrorFormat::Text, Self::Fault(_)) => {
+                format!("a fault of bertillon itself: {message}")
             }
-        }
+            (ErrorFormat::Text, _) => format!("error: {message}"),
+        };
+        output::say(&text);
+        ExitCode::from(code)
     }
+}
+
+fn drawn(error: &SuiteError) -> String {
+    let theme = match std::io::stderr().is_terminal() && output::colours_welcome() {
+        true => GraphicalTheme::unicode(),
+        false => GraphicalTheme::unicode_nocolor(),
+    };
+    mistakes::drawn(error, theme, output::error_width().unwrap_or(100).clamp(40, 120))
 }
 
 impl From<SuiteError> for Failure {
@@ -114,66 +142,4 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     message
-}
-
-/// Every mistake with the lines of the suite that it stands in.
-fn suite_mistakes(error: &SuiteError) -> String {
-    let theme = match std::io::stderr().is_terminal() && output::colours_welcome() {
-        true => GraphicalTheme::unicode(),
-        false => GraphicalTheme::unicode_nocolor(),
-    };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(100);
-    let source = NamedSource::new(error.path.display().to_string(), error.text.to_string())
-        .with_language("toml");
-    let mut text = String::new();
-    for diagnostic in &error.diagnostics {
-        let mistake = Mistake { diagnostic, source: &source, length: error.text.len() };
-        if handler.render_report(&mut text, &mistake).is_err() {
-            text.push_str(&format!("error: {}\n", diagnostic.message));
-        }
-        text.push('\n');
-    }
-    text.push_str(&format!("error: {error}\n"));
-    text
-}
-
-/// One mistake as miette wants it.
-struct Mistake<'a> {
-    diagnostic: &'a bertillon::suite::Diagnostic,
-    source: &'a NamedSource<String>,
-    length: usize,
-}
-
-impl fmt::Debug for Mistake<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.diagnostic, f)
-    }
-}
-
-impl fmt::Display for Mistake<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.diagnostic.message)
-    }
-}
-
-impl Error for Mistake<'_> {}
-
-impl miette::Diagnostic for Mistake<'_> {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.diagnostic.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        (self.length > 0).then_some(self.source)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        if self.length == 0 {
-            return None;
-        }
-        let start = self.diagnostic.at.start.min(self.length);
-        let end = self.diagnostic.at.end.clamp(start, self.length);
-        let label = Some(self.diagnostic.label.clone()).filter(|label| !label.is_empty());
-        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(label, start..end))))
-    }
 }

@@ -36,10 +36,11 @@ fn program() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USER));
         }
     };
+    let format = cli.error_format;
     match log().and_then(|()| cli.command.run()) {
         Ok(Outcome::SomeAbandoned) => leave_at_once(),
         Ok(outcome) => outcome.into(),
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(format),
     }
 }
 

@@ -34,6 +34,17 @@ pub(crate) fn width() -> Option<u16> {
     comfy_table::Table::new().width()
 }
 
+/// Columns of the terminal that standard error is; none when it is something else.
+pub(crate) fn error_width() -> Option<usize> {
+    let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(io::stderr())?;
+    Some(width.into())
+}
+
+/// Whether a terminal can draw a line anew.
+pub(crate) fn can_redraw() -> bool {
+    env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
 /// Whether to colour standard output.
 pub(crate) fn colour() -> Colour {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
@@ -55,7 +66,7 @@ fn wanted(refused: bool, forced: bool, shows_colours: bool) -> Colour {
 /// Whether the user wants no plain text (<https://no-color.org>).
 pub(crate) fn colours_welcome() -> bool {
     let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
+    !refused && can_redraw()
 }
 
 /// A plain table, all but the first `words` columns to the right.

@@ -327,7 +327,7 @@ fn doctor_looks_at_libtorch_models_and_folders() {
     let (code, stdout, stderr) = folder.run(&["doctor"]);
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     assert_says(&stdout, &["libtorch", "CUDA", "threads", "models load", "results", "cache"]);
-    assert!(stdout.lines().all(|line| line.starts_with("ok ")), "{stdout}");
+    assert!(!stdout.lines().any(|line| line.starts_with("NO ")), "{stdout}");
     fs::write(folder.path().join("file"), "").unwrap();
     let (code, stdout, _) = folder.run(&["doctor", "--cache", "file/cache"]);
     assert_eq!(code, 2, "{stdout}");

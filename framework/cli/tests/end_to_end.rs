@@ -81,7 +81,7 @@ impl Place {
     fn run(&self, out: &str, cache: &str, more: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_bertillon"))
             .current_dir(self.folder.path())
-            .args(["run", "small.toml", "--quiet", "--out", out, "--cache", cache])
+            .args(["run", "small.toml", "--out", out, "--cache", cache])
             .args(more)
             .output()
             .unwrap()

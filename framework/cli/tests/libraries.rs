@@ -146,8 +146,7 @@ fn a_library_built_anew_is_not_served_what_the_old_one_computed() {
     let file = folder.path().join("plugin.so");
     fs::copy(library(), &file).unwrap();
     let run = || {
-        let (code, _, error) =
-            folder.output(&["run", "suite.toml", "--quiet", "--plugin", "plugin.so"]);
+        let (code, _, error) = folder.output(&["run", "suite.toml", "--plugin", "plugin.so"]);
         assert_eq!(code, Some(0), "{error}");
         error
     };

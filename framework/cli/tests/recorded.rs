@@ -204,7 +204,7 @@ fn a_recorded_population_is_scored_as_its_models_are() {
         models.iter().map(|model| model["accuracy"].clone()).collect()
     };
     assert_eq!(accuracies(&direct), accuracies(&again));
-    let record = bertillon(folder.path(), &["record", "zoo.toml", "--quiet", "--out", "more"]);
+    let record = bertillon(folder.path(), &["record", "zoo.toml", "--out", "more"]);
     assert!(errors(&record).contains("answers of 20 models to 300 images in more"), "{record:?}");
     let record = bertillon(folder.path(), &["record", "zoo.toml", "--quiet", "--out", "more"]);
     assert_eq!(record.status.code(), Some(2));

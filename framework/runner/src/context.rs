@@ -1,15 +1,19 @@
 //! What the cells of a run share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use bertillon::Answers;
 
 use crate::{
-    Interrupt, Options, Progress, RunError,
+    Ahead, CellCost, Interrupt, Options, Progress, RunError,
     cache::{Cache, Found},
+    forecast::{self, Extent, Forecast},
     plan::Plan,
     worker::{Site, for_each},
 };
@@ -22,6 +26,7 @@ pub(crate) struct Context<'a> {
     pub(crate) progress: &'a dyn Progress,
     pub(crate) workers: &'a rayon::ThreadPool,
     options: &'a Options,
+    speeds: OnceLock<Vec<f64>>,
     computed: AtomicU64,
     abandoned: Arc<AtomicU64>,
 }
@@ -42,6 +47,7 @@ impl<'a> Context<'a> {
             progress,
             options,
             interrupt: &options.interrupt,
+            speeds: OnceLock::new(),
             computed: AtomicU64::new(0),
             abandoned: Arc::default(),
         }
@@ -78,6 +84,24 @@ impl<'a> Context<'a> {
         self.computed.fetch_add(answers as u64, Ordering::Relaxed);
     }
 
+    /// What cells cost, as far as it is known by now.
+    pub(crate) fn forecast(&self) -> Forecast<'_> {
+        let speeds = self.speeds.get().map(Vec::as_slice);
+        Forecast { plan: self.plan, cache: self.cache, speeds }
+    }
+
+    /// Tells what is ahead before anything is done.
+    pub(crate) fn foresee(&self, extent: Extent) {
+        self.progress.foresee(&self.forecast().steps(extent));
+    }
+
+    /// Tells again what is ahead when vanillas have been timed: seconds an image, none where the cache had the answers.
+    pub(crate) fn foresee_again(&self, extent: Extent, timed: &[Option<f64>]) {
+        let speeds = forecast::speeds(&self.forecast(), self.options, timed);
+        self.speeds.get_or_init(|| speeds);
+        self.progress.foresee(&self.forecast().steps(extent)[1..]);
+    }
+
     /// Whether a variant with these answers is accurate enough (Maho et al. 2022, eq. 1).
     pub(crate) fn keeps(&self, variant: &Answers, vanilla: &Answers) -> bool {
         let truth = &self.plan.pool.truth;
@@ -93,10 +117,26 @@ impl<'a> Context<'a> {
         cost: impl Fn(&C) -> f64 + Sync,
         work: impl Fn(&C) -> Result<T, RunError> + Sync,
     ) -> Result<Vec<T>, RunError> {
-        self.progress.begin(name, cells.len() as u64, cells.iter().map(&cost).sum());
-        let done = for_each(self.workers, self.interrupt, cells, |cell| {
+        let cost = |cell: &C| CellCost { group: String::new(), work: cost(cell) };
+        self.step_in_groups(name, cells, cost, work)
+    }
+
+    /// As [`step`](Self::step), of cells that are not all alike.
+    pub(crate) fn step_in_groups<C: Sync, T: Send>(
+        &self,
+        name: &str,
+        cells: &[C],
+        cost: impl Fn(&C) -> CellCost + Sync,
+        work: impl Fn(&C) -> Result<T, RunError> + Sync,
+    ) -> Result<Vec<T>, RunError> {
+        let costs: Vec<CellCost> = cells.iter().map(&cost).collect();
+        self.progress.begin(&Ahead::new(name, costs.iter().cloned()));
+        let cells: Vec<(&C, &CellCost)> = cells.iter().zip(&costs).collect();
+        let done = for_each(self.workers, self.interrupt, &cells, |&(cell, cost)| {
+            let began = Instant::now();
+            self.progress.cell_begins(cost);
             let result = work(cell)?;
-            self.progress.advance(cost(cell));
+            self.progress.cell_ends(cost, began.elapsed());
             Ok(result)
         });
         self.progress.end();

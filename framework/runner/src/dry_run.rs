@@ -1,10 +1,13 @@
 //! What a run would do, and roughly how long it would take.
 
-use std::time::Instant;
+use bertillon::suite::Suite;
 
-use bertillon::{CHUNK, Mode, suite::Suite};
-
-use crate::{Options, PlanSummary, RunError, cache::Cache, plan::Plan};
+use crate::{
+    Options, PlanSummary, RunError,
+    cache::Cache,
+    forecast::{seconds_per_image, step},
+    plan::Plan,
+};
 
 /// Plans a suite without running it: a timed sample of the vanillas' forward passes gives the estimate.
 ///
@@ -18,7 +21,9 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
     let mut cells = Vec::new();
     let speed = match plan.recorded {
         Some(_) => vec![0.0; plan.families.len()],
-        None => seconds_per_image(&plan, options)?,
+        None => (0..plan.families.len())
+            .map(|family| seconds_per_image(&plan, options, family))
+            .collect::<Result<_, _>>()?,
     };
 
     let (mut crafted, mut crafted_cached) = (0, 0);
@@ -52,9 +57,9 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
         seconds += plan.cost(model, missing) * speed[model.family];
     }
     if crafted > 0 {
-        cells.push(("owners craft queries".to_owned(), crafted, crafted_cached));
+        cells.push((step::CRAFTING.to_owned(), crafted, crafted_cached));
     }
-    cells.push(("models are derived and answer".to_owned(), models, models_cached));
+    cells.push((step::MODELS.to_owned(), models, models_cached));
     Ok(PlanSummary {
         suite: plan.suite.name.clone(),
         vanillas: plan.families.len(),
@@ -81,25 +86,4 @@ pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
         answers_needed,
         estimate_s: seconds / options.threads.max(1) as f64,
     })
-}
-
-/// Seconds that each vanilla takes for one image, from two chunks, the first of which warms up.
-fn seconds_per_image(plan: &Plan, options: &Options) -> Result<Vec<f64>, RunError> {
-    let user = |error: bertillon::Error| RunError::User(error.to_string());
-    let rows = plan.pool.len().min(CHUNK);
-    let batch = plan.pool.images().map_err(user)?.to_tensor(0..rows, options.device);
-    (0..plan.families.len())
-        .map(|family| {
-            let model = plan.collection.load(family, options.device).map_err(user)?;
-            let mut seconds = 0.0;
-            for _ in 0..2 {
-                let start = Instant::now();
-                let logits =
-                    tch::no_grad(|| model.logits(&batch, Mode::Evaluation)).map_err(user)?;
-                drop(logits);
-                seconds = start.elapsed().as_secs_f64();
-            }
-            Ok(seconds / rows as f64)
-        })
-        .collect()
 }

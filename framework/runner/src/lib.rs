@@ -4,6 +4,7 @@ mod cache;
 mod context;
 mod dry_run;
 mod enrolment;
+mod forecast;
 mod judgement;
 mod key;
 mod library;
@@ -79,16 +80,61 @@ impl Interrupt {
 
 /// Hears how a run is getting on. Called from several threads.
 pub trait Progress: Sync {
-    /// A step of so many cells begins; `work` is what they cost together, in any unit.
-    fn begin(&self, step: &str, cells: u64, work: f64);
+    /// What is ahead, from the next step on: told before the first, and again when more is known.
+    fn foresee(&self, steps: &[Ahead]) {
+        let _ = steps;
+    }
+    /// A step begins.
+    fn begin(&self, step: &Ahead);
+    /// A worker, which is the calling thread, begins with a cell.
+    fn cell_begins(&self, cost: &CellCost) {
+        let _ = cost;
+    }
     /// What a worker is doing now.
     fn working_on(&self, what: &str);
-    /// A cell is done that cost `work`.
-    fn advance(&self, work: f64);
+    /// The cell that the calling thread began is done, whatever came of it.
+    fn cell_ends(&self, cost: &CellCost, took: Duration);
     /// The step ends.
     fn end(&self);
     /// Something the user should know.
     fn warn(&self, message: &str);
+}
+
+/// What a cell is declared to cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellCost {
+    /// Cells of one group of a step are alike: what is wrong with the cost of one is wrong with those of all.
+    pub group: String,
+    /// Work, 0 where all is in the cache; in one unit for all steps that are foreseen with costs.
+    pub work: f64,
+}
+
+/// A step of a run, with what it is declared to cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ahead {
+    /// What is done in it.
+    pub name: String,
+    /// Cells, those in the cache among them.
+    pub cells: u64,
+    /// Those that are not in the cache, by group: name, cells, work.
+    pub groups: Vec<(String, u64, f64)>,
+}
+
+impl Ahead {
+    /// A step of these cells; none for one of which only its name is known yet.
+    pub fn new(name: &str, cells: impl IntoIterator<Item = CellCost>) -> Self {
+        let mut step = Self { name: name.to_owned(), cells: 0, groups: Vec::new() };
+        for CellCost { group, work } in cells {
+            step.cells += 1;
+            if work > 0.0 {
+                match step.groups.iter_mut().find(|(name, _, _)| *name == group) {
+                    Some((_, cells, sum)) => (*cells, *sum) = (*cells + 1, *sum + work),
+                    None => step.groups.push((group, 1, work)),
+                }
+            }
+        }
+        step
+    }
 }
 
 /// Why a run ended without results.

@@ -205,9 +205,13 @@ impl Plan {
         if queries == 0 {
             return 0.0;
         }
-        let derivation =
-            model.variant.and_then(|variant| self.variants[variant].derivation.as_ref());
-        let cost = match (derivation, &self.thief) {
+        let variant = model.variant.map(|variant| &self.variants[variant]);
+        self.cost_of(variant, queries)
+    }
+
+    /// Forward passes of its vanilla that deriving a variant, where it is one, and asking it `queries` images cost.
+    pub(crate) fn cost_of(&self, variant: Option<&PlannedVariant>, queries: usize) -> f64 {
+        let cost = match (variant.and_then(|v| v.derivation.as_ref()), &self.thief) {
             (Some(derivation), Some(thief)) => derivation.generator.cost(thief.len()),
             _ => Cost::default(),
         };

@@ -8,6 +8,7 @@ use crate::{
     Options, Progress, RunError,
     cache::Cache,
     context::Context,
+    forecast::Extent,
     plan::Plan,
     run::{ask_everyone, ask_vanillas, failures_of},
 };
@@ -53,7 +54,7 @@ pub fn record(
     let plan = Arc::new(Plan::new(suite, options)?);
     let workers = options.workers()?;
     let context = Context::new(&plan, &cache, &workers, options, progress);
-    let vanillas = ask_vanillas(&context)?;
+    let vanillas = ask_vanillas(&context, Extent::Recording)?;
     let outcomes = ask_everyone(&context, &vanillas, &[])?;
     let failures = failures_of(&plan, &outcomes);
     let (mut models, mut unchanged) = (Vec::new(), Vec::new());

@@ -2,7 +2,7 @@
 //! distances are judged.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Instant,
 };
@@ -10,14 +10,15 @@ use std::{
 use bertillon::{Answers, results::Failure, suite::Suite};
 
 use crate::{
-    Finished, Options, Progress, RunError,
+    CellCost, Finished, Options, Progress, RunError,
     cache::Cache,
     context::Context,
     enrolment::{self, Known, Rehearsed},
+    forecast::{Extent, step},
     judgement::{self, Judged, Material},
     key::Key,
     output,
-    plan::{ModelId, Plan},
+    plan::Plan,
     population::{self, Bank, Outcome},
 };
 
@@ -37,7 +38,7 @@ pub fn run(
     let plan = Arc::new(Plan::new(suite, options)?);
     let workers = options.workers()?;
     let context = Context::new(&plan, &cache, &workers, options, progress);
-    let vanillas = ask_vanillas(&context)?;
+    let vanillas = ask_vanillas(&context, Extent::Whole)?;
     let rehearsals = rehearse(&context)?;
     let (banks, mut failures) = craft(&context, &vanillas, &rehearsals)?;
     let outcomes = ask_everyone(&context, &vanillas, &banks)?;
@@ -51,15 +52,26 @@ pub fn run(
 
 pub(crate) fn ask_vanillas(
     context: &Context<'_>,
+    extent: Extent,
 ) -> Result<Vec<Result<Answers, String>>, RunError> {
     let plan = context.plan;
     let families: Vec<usize> = (0..plan.families.len()).collect();
-    let answers = context.step(
-        "vanillas answer the pool",
+    context.foresee(extent);
+    let forecast = context.forecast();
+    let timed = context.step_in_groups(
+        step::VANILLAS,
         &families,
-        |_| 1.0,
-        |&family| population::vanilla_answers(context, family),
+        |&family| forecast.vanilla(family),
+        |&family| {
+            let is_new = forecast.vanilla(family).work > 0.0;
+            let began = Instant::now();
+            let answers = population::vanilla_answers(context, family)?;
+            let seconds = began.elapsed().as_secs_f64() / plan.pool.len() as f64;
+            Ok((answers, is_new.then_some(seconds)))
+        },
     )?;
+    let (answers, timed): (Vec<_>, Vec<_>) = timed.into_iter().unzip();
+    context.foresee_again(extent, &timed);
     let mut right = 0;
     for (family, answers) in plan.families.iter().zip(&answers) {
         let Ok(answers) = answers else { continue };
@@ -100,11 +112,12 @@ fn rehearse(context: &Context<'_>) -> Result<Rehearsed, RunError> {
             continue;
         }
         let cells: Vec<usize> = (0..owners).collect();
-        let step = format!("owners rehearse for {}", fingerprint.name);
-        all.push(context.step(
+        let step = step::rehearsing(&fingerprint.name);
+        let forecast = context.forecast();
+        all.push(context.step_in_groups(
             &step,
             &cells,
-            |_| 1.0,
+            |&owner| forecast.rehearsals(index, owner, &mut HashSet::new()),
             |&owner| enrolment::rehearse(context, index, owner),
         )?);
     }
@@ -125,19 +138,11 @@ fn craft(
     if cells.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let cost = |&(index, owner): &(usize, usize)| {
-        let fingerprint = &plan.fingerprints[index];
-        match context.cache.has_fingerprint(plan.bank_key(fingerprint, owner)) {
-            true => 0.0,
-            false => fingerprint.method.forwards_per_crafted_query(),
-        }
-    };
-    let costs: HashMap<(usize, usize), f64> = cells.iter().map(|c| (*c, cost(c))).collect();
-    let step = "owners craft queries";
-    let crafted = context.step(
-        step,
+    let forecast = context.forecast();
+    let crafted = context.step_in_groups(
+        step::CRAFTING,
         &cells,
-        |cell| costs[cell],
+        |&(index, owner)| forecast.bank(index, owner),
         |&(index, owner)| {
             let known = Known { vanillas, rehearsals: &rehearsals[index] };
             enrolment::bank(context, index, owner, &known)
@@ -164,21 +169,35 @@ pub(crate) fn ask_everyone(
     let plan = context.plan;
     let asked: Vec<(Key, usize)> =
         banks.iter().map(|bank| (bank.key, bank.content.queries.len())).collect();
-    let cost =
-        |model: ModelId| plan.cost(model, plan.missing_answers(context.cache, model, &asked));
-    let mut cells: Vec<(ModelId, f64)> =
-        plan.models().into_iter().map(|model| (model, cost(model))).collect();
-    // The longest first, so that no thread is left with one at the end.
-    cells.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let step = "models are derived and answer";
-    let mut outcomes = context.step(
-        step,
+    let forecast = context.forecast();
+    let costs = plan.models().into_iter().map(|model| (model, forecast.model(model, &asked)));
+    let cells = in_good_order(costs.collect());
+    let mut outcomes = context.step_in_groups(
+        step::MODELS,
         &cells,
-        |&(_, cost)| cost,
+        |(_, cost)| cost.clone(),
         |&(model, _)| population::cell(context, model, vanillas, banks),
     )?;
     outcomes.sort_by_key(|outcome| (outcome.model.family, outcome.model.variant));
     Ok(outcomes)
+}
+
+/// The longest first, so that no thread is left with one at the end; but before them one of each group, neither its longest
+/// nor its shortest, so that the time that is left can be told early.
+fn in_good_order<T>(mut cells: Vec<(T, CellCost)>) -> Vec<(T, CellCost)> {
+    cells.sort_by(|a, b| b.1.work.total_cmp(&a.1.work));
+    let groups: BTreeSet<String> = cells.iter().map(|(_, cost)| cost.group.clone()).collect();
+    let mut scouts = Vec::new();
+    for group in groups {
+        let members: Vec<usize> = (0..cells.len())
+            .filter(|&i| cells[i].1.group == group && cells[i].1.work > 0.0)
+            .collect();
+        scouts.extend(members.get(members.len() / 2));
+    }
+    scouts.sort_unstable();
+    let (first, rest): (Vec<_>, Vec<_>) =
+        cells.into_iter().enumerate().partition(|(index, _)| scouts.contains(index));
+    first.into_iter().chain(rest).map(|(_, cell)| cell).collect()
 }
 
 pub(crate) fn failures_of(plan: &Plan, outcomes: &[Outcome]) -> Vec<Failure> {
@@ -214,4 +233,26 @@ pub(crate) fn failures_of(plan: &Plan, outcomes: &[Outcome]) -> Vec<Failure> {
         }
     }
     failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scout_of_each_group_goes_ahead_of_the_longest() {
+        let cell = |name: &'static str, group: &str, work| {
+            (name, CellCost { group: group.to_owned(), work })
+        };
+        let cells = vec![
+            cell("cached", "jpeg", 0.0),
+            cell("short", "jpeg", 1.0),
+            cell("middle", "jpeg", 2.0),
+            cell("long", "jpeg", 3.0),
+            cell("train 8", "finetune", 8.0),
+            cell("train 9", "finetune", 9.0),
+        ];
+        let order: Vec<&str> = in_good_order(cells).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(order, ["train 8", "middle", "train 9", "long", "short", "cached"]);
+    }
 }

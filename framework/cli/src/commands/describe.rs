@@ -8,7 +8,7 @@ use bertillon::{
 use clap::Args;
 
 use super::libraries::LibraryArguments;
-use super::schema::{self, Parameter};
+use super::parameters::{self, Parameter};
 use crate::{
     failure::{Failure, Outcome, chain},
     output,
@@ -47,7 +47,7 @@ fn description(entry: &Entry) -> String {
         text.push_str(&format!("\n{needs}"));
     }
     text.push('\n');
-    match schema::parameters(entry.schema().as_value()).as_slice() {
+    match parameters::parameters(entry.schema().as_value()).as_slice() {
         [] => text.push_str("It takes no parameters.\n"),
         parameters => {
             text.push_str("Parameters\n");

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::failure::Failure;
 
 /// Environment variable with more of them, separated as in PATH.
-const VARIABLE: &str = "BERTILLON_PLUGINS";
+pub(super) const VARIABLE: &str = "BERTILLON_PLUGINS";
 
 #[derive(Debug, Args)]
 pub(crate) struct LibraryArguments {
@@ -19,11 +19,15 @@ pub(crate) struct LibraryArguments {
 impl LibraryArguments {
     /// Loads them, those of the environment first.
     pub(crate) fn load(&self) -> Result<(), Failure> {
-        let listed = env::var_os(VARIABLE).unwrap_or_default();
-        let listed = env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty());
-        for path in listed.chain(self.plugins.iter().cloned()) {
+        for path in listed().into_iter().chain(self.plugins.iter().cloned()) {
             bertillon_runner::load_library(&path)?;
         }
         Ok(())
     }
+}
+
+/// Files that the environment lists.
+pub(super) fn listed() -> Vec<PathBuf> {
+    let listed = env::var_os(VARIABLE).unwrap_or_default();
+    env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect()
 }

@@ -6,9 +6,11 @@ mod completions;
 mod describe;
 mod doctor;
 mod history;
+mod init;
 mod libraries;
 mod list;
 mod new;
+mod parameters;
 mod record;
 mod report;
 mod run;
@@ -18,12 +20,15 @@ mod zoo;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{ErrorFormat, Failure, Outcome};
 
 /// Which fingerprinting method recognises a stolen classifier, and on which variants does it fail?
 #[derive(Debug, Parser)]
 #[command(name = "bertillon", version, max_term_width = 100)]
 pub(crate) struct Cli {
+    /// How errors are written to standard error
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) error_format: ErrorFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -34,6 +39,8 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Writes the answers of a suite's models, to be scored elsewhere without the models
     Record(record::Arguments),
+    /// Writes a suite to start from, with every key explained
+    Init(init::Arguments),
     /// Lists plugins, or suites
     List(list::Arguments),
     /// Describes a plugin: what it does, what it needs, its parameters
@@ -48,6 +55,8 @@ pub(crate) enum Command {
     Baseline(baseline::Arguments),
     /// Keeps detection rates of many runs, and shows how they moved
     History(history::Arguments),
+    /// Writes the JSON schema of suites, for editors
+    Schema(schema::Arguments),
     /// Checks that this machine is ready
     Doctor(doctor::Arguments),
     /// The networks that come with bertillon
@@ -62,6 +71,7 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(arguments),
             Self::Record(arguments) => record::run(arguments),
+            Self::Init(arguments) => init::run(&arguments),
             Self::List(arguments) => list::run(&arguments),
             Self::Describe(arguments) => describe::run(&arguments),
             Self::New(arguments) => new::run(&arguments),
@@ -69,6 +79,7 @@ impl Command {
             Self::Compare(arguments) => compare::run(&arguments),
             Self::Baseline(arguments) => baseline::run(&arguments),
             Self::History(arguments) => history::run(&arguments),
+            Self::Schema(arguments) => schema::run(&arguments),
             Self::Doctor(arguments) => doctor::run(&arguments),
             Self::Zoo(arguments) => zoo::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),

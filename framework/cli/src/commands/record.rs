@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use bertillon_datasets::recorded::{self, ManifestRow};
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::suite::SuiteArguments;
 use crate::{
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     suite: SuiteArguments,
     /// Folder for the answers
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: PathBuf,
 }
 
@@ -44,12 +44,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     recorded::write(&arguments.out, &recording.truth, recording.classes, models)
         .map_err(|error| Failure::User(error.to_string()))?;
     for name in &recording.unchanged {
-        output::say(&format!("{name}: left out, its generator changed nothing"));
+        arguments.suite.note(&format!("{name}: left out, its generator changed nothing"));
     }
     for failure in &recording.failures {
         output::say(&format!("{}: left out, {}", failure.subject, failure.reason));
     }
-    output::say(&format!(
+    arguments.suite.note(&format!(
         "answers of {} models to {} images in {}",
         recording.models.len(),
         recording.truth.len(),

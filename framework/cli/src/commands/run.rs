@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bertillon_reports as reports;
 use bertillon_runner::PlanSummary;
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::suite::SuiteArguments;
 use crate::{
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     suite: SuiteArguments,
     /// Folder for the results [default: results/NAME]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
     /// Shows what would be done, and does nothing
     #[arg(long)]
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         1 => "1 answer computed".to_owned(),
         n => format!("{n} answers computed"),
     };
-    output::say(&format!("results in {} ({answers})", finished.out.display()));
+    arguments.suite.note(&format!("results in {} ({answers})", finished.out.display()));
     match finished.results.failures.len() {
         0 => Ok(Outcome::Done),
         n => {

@@ -13,7 +13,7 @@ use std::{
 
 use bertillon::suite::Suite;
 use bertillon_runner::{Interrupt, Options, RunError, SuiteLibraries};
-use clap::Args;
+use clap::{Args, ValueHint};
 use tch::{Cuda, Device};
 
 use super::libraries::LibraryArguments;
@@ -26,9 +26,10 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct SuiteArguments {
     /// Suite file
+    #[arg(value_hint = ValueHint::FilePath)]
     suite: PathBuf,
     /// Folder of what was computed before, shared by all suites
-    #[arg(long, value_name = "DIR", default_value = ".bertillon/cache")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".bertillon/cache")]
     cache: PathBuf,
     /// Overrides a key of the suite: `--set evaluation.draws=2`
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -54,7 +55,7 @@ pub(crate) struct SuiteArguments {
     /// Starts the programs that the suite names in `command` plugins: they run with your rights, within limits
     #[arg(long)]
     allow_commands: bool,
-    /// Shows no progress
+    /// Says nothing on standard error but errors
     #[arg(long)]
     quiet: bool,
 }
@@ -116,13 +117,24 @@ impl SuiteArguments {
         })
     }
 
+    /// Says what is no error, unless the user wants quiet.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            output::say(text);
+        }
+    }
+
     /// Does `work` with its progress shown, until it ends or Ctrl-C stops it.
     pub(crate) fn watched<T>(
         &self,
         options: &Options,
         work: impl FnOnce(&Reporter) -> Result<T, RunError>,
     ) -> Result<T, Failure> {
-        let reporter = Arc::new(if self.quiet { Reporter::quiet() } else { Reporter::new() });
+        let reporter = match self.quiet {
+            true => Reporter::quiet(),
+            false => Reporter::new(options.threads),
+        };
+        let reporter = Arc::new(reporter);
         stop_on_interrupt(options.interrupt.clone(), Arc::downgrade(&reporter))?;
         let done = work(&reporter);
         // Before anything else is written: it clears what it has on the screen.

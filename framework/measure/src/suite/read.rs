@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs::File,
+    io::Read as _,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,20 +23,19 @@ use super::{
 
 const DEFAULT_SEED: u64 = 2022;
 
+/// Bytes of the largest file that is read: a suite is written by hand.
+const LARGEST: u64 = 1 << 20;
+
+/// Longest name of a suite or of a fingerprint, in characters: it stands in tables, and names a folder.
+const LONGEST_NAME: usize = 100;
+
 impl Suite {
     /// Reads a suite file, each of `overrides` (`KEY=VALUE`) applied to its text first.
     ///
     /// # Errors
     /// With every mistake at once when the file can't be read or is no suite.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, SuiteError> {
-        let unreadable = |problem: String| {
-            let mut mistakes = Mistakes::default();
-            mistakes.add(0..0, format!("cannot read the suite: {problem}"), "", None);
-            error(path, "", mistakes)
-        };
-        let bytes = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
-        Self::parse(path, &text, overrides)
+        Self::parse(path, &read(path)?, overrides)
     }
 
     /// Reads a suite from its text; `path` is where it came from.
@@ -67,6 +67,38 @@ impl Suite {
         }
         Err(SuiteError { partial, ..error(path, &text, mistakes) })
     }
+}
+
+/// The text of a suite.
+fn read(path: &Path) -> Result<String, SuiteError> {
+    let unreadable = |problem: &str, text: &str, at: Range<usize>, help: Option<&str>| {
+        let mut mistakes = Mistakes::default();
+        let label = if text.is_empty() { "" } else { "here" };
+        let message = format!("cannot read the suite: {problem}");
+        mistakes.add(at, message, label, help.map(str::to_owned));
+        error(path, text, mistakes)
+    };
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    read.map_err(|error| match path.is_dir() {
+        true => unreadable("it is a folder", "", 0..0, Some("name the file of a suite")),
+        false => unreadable(&error.to_string(), "", 0..0, None),
+    })?;
+    if bytes.len() as u64 > LARGEST {
+        let problem = format!("it has more than {} kB", LARGEST >> 10);
+        return Err(unreadable(&problem, "", 0..0, Some("is it another file?")));
+    }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        let help = "`bertillon init FILE` writes one to start from";
+        return Err(unreadable("it is empty", "", 0..0, Some(help)));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        // The first replacement stands where the first wrong byte does.
+        let text = String::from_utf8_lossy(error.as_bytes());
+        let end = at + char::REPLACEMENT_CHARACTER.len_utf8();
+        unreadable("it is not UTF-8", &text, at..end, Some("save it as UTF-8"))
+    })
 }
 
 fn error(path: &Path, text: &str, mistakes: Mistakes) -> SuiteError {
@@ -160,7 +192,7 @@ fn check_tasks(
 static EMPTY: std::sync::OnceLock<DeTable<'static>> = std::sync::OnceLock::new();
 
 fn suite_name(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<String> {
-    let name = values::label(item, "name", mistakes)?;
+    let name = short_name(item, mistakes)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.value.starts_with('.') || !name.value.chars().all(allowed) {
         mistakes.add(
@@ -172,6 +204,18 @@ fn suite_name(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<String> {
         return None;
     }
     Some(name.value)
+}
+
+/// A name that fits into tables and file systems.
+fn short_name(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Located<String>> {
+    let name = values::label(item, "name", mistakes)?;
+    let length = name.value.chars().count();
+    if length > LONGEST_NAME {
+        let message = format!("`name` has {length} characters");
+        mistakes.add(name.at, message, format!("at most {LONGEST_NAME}"), None);
+        return None;
+    }
+    Some(name)
 }
 
 fn data(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<(PluginUse, Option<Located<usize>>)> {
@@ -193,7 +237,7 @@ fn source(mut section: Section<'_>, mistakes: &mut Mistakes) -> Option<PluginUse
 
 fn fingerprint(mut section: Section<'_>, mistakes: &mut Mistakes) -> Option<FingerprintUse> {
     let name = section.require("name", mistakes);
-    let name = name.and_then(|item| values::label(item, "name", mistakes));
+    let name = name.and_then(|item| short_name(item, mistakes));
     let method = section.require("method", mistakes);
     let method = method.and_then(|item| values::label(item, "method", mistakes));
     let selector = section.take("selector").and_then(|item| selector(item, mistakes));

@@ -341,7 +341,7 @@ fn a_file_that_cannot_be_read_says_why() {
     let path = folder.path().join("latin.toml");
     std::fs::write(&path, b"name = \"\xe9\"").unwrap();
     let error = Suite::read(&path, &[]).unwrap_err();
-    assert!(error.diagnostics[0].message.contains("utf-8"), "{error:?}");
+    assert!(error.diagnostics[0].message.contains("UTF-8"), "{error:?}");
     std::fs::write(&path, VALID).unwrap();
     assert_eq!(Suite::read(&path, &["seed=3".to_owned()]).unwrap().seed, 3);
 }

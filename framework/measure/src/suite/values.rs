@@ -48,11 +48,22 @@ pub(super) fn label(
         "it is empty"
     } else if found.value.contains(char::is_control) {
         "it has control characters"
+    } else if found.value.contains(is_hidden) {
+        "it has characters that hide or reorder others"
     } else {
         return Some(found);
     };
     mistakes.add(found.at, format!("`{key}` can't be used: {problem}"), problem, None);
     None
+}
+
+/// Whether a character shows nothing itself and changes how others are shown: what is read is then not what is there.
+/// Letters of any script are welcome, with the joiners that some need.
+fn is_hidden(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}'
+    )
 }
 
 /// A list of strings that people read.

@@ -18,8 +18,8 @@ mod power;
 mod tests;
 
 pub use baseline::{
-    BASELINE_SCHEMA, Baseline, Inputs, TrackedBudget, TrackedDraw, TrackedFingerprint,
-    TrackedKind, TrackedModel,
+    BASELINE_SCHEMA, Baseline, Inputs, TrackedBudget, TrackedDraw, TrackedFingerprint, TrackedKind,
+    TrackedModel,
 };
 pub use compare::{Change, Comparison, Row, RunSummary, compare};
 pub use families::Spread;

@@ -13,6 +13,7 @@ use crate::{
     RunError,
     context::Context,
     enrolment,
+    forecast::step,
     plan::Plan,
     worker::{guarded, with_causes},
 };
@@ -78,7 +79,7 @@ pub(super) fn detect(
         };
         Ok(asker.map(scores))
     };
-    let scores = context.step("distances", &cells, |_| 1.0, scored)?;
+    let scores = context.step(step::DISTANCES, &cells, |_| 1.0, scored)?;
     let mut by_fingerprint: Vec<Vec<Option<OwnerScores>>> = Vec::new();
     for (&(index, owner), outcome) in cells.iter().zip(scores) {
         if owner == 0 {

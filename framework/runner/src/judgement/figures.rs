@@ -9,7 +9,7 @@ use bertillon::{
 };
 
 use super::{Bench, Material};
-use crate::{RunError, context::Context};
+use crate::{RunError, context::Context, forecast::step};
 
 /// Neighbours that purity looks at.
 const NEIGHBOURS: usize = 5;
@@ -118,7 +118,7 @@ pub(super) fn figures(
         cells.extend(asked.histograms.iter().map(|l| Cell::Histogram(selection, l.value)));
     }
     let cost = |cell: &Cell| if matches!(cell, Cell::Map(_)) { 20.0 } else { 1.0 };
-    let made = context.step("figures", &cells, cost, |&cell| {
+    let made = context.step(step::FIGURES, &cells, cost, |&cell| {
         let made = match cell {
             Cell::Map(perplexity) => map(perplexity).map(Made::Map),
             Cell::Histogram(selection, budget) => histogram(selection, budget).map(Made::Histogram),

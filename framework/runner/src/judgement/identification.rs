@@ -24,6 +24,7 @@ use crate::{
     RunError,
     context::Context,
     enrolment,
+    forecast::step,
     plan::{Plan, PlannedFingerprint},
     worker::{Site, guarded},
 };
@@ -54,7 +55,7 @@ pub(super) fn identify(
         .filter(|&(by, index)| by == IdentifyBy::Family || names_variations(plan, index))
         .collect();
     let done = context.step(
-        "identification",
+        step::IDENTIFICATION,
         &cells,
         |_| 1.0,
         |&(by, index)| {

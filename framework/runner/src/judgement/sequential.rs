@@ -8,7 +8,7 @@ use bertillon::{
 };
 
 use super::Bench;
-use crate::{RunError, context::Context};
+use crate::{RunError, context::Context, forecast::step};
 
 /// One question with what a black box reveals.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ pub(super) fn test(
             .filter(|cell| cell.goal == Goal::Detection || cell.score != Score::Best)
             .collect();
         let done = context.step(
-            &format!("sequential tests, top-{ranks}"),
+            &step::sequential(ranks),
             &cells,
             |_| 1.0,
             |&cell| cell.results(&observations, bench).map_err(user),

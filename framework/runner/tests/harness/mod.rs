@@ -1,20 +1,20 @@
 //! Runs a suite given as text, without a command line.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use bertillon::{results::Results, suite::Suite};
 use bertillon_datasets as _;
 use bertillon_methods as _;
-use bertillon_runner::{Interrupt, Options, Progress, RunError, run as run_plan};
+use bertillon_runner::{Ahead, CellCost, Interrupt, Options, Progress, RunError, run as run_plan};
 use bertillon_selectors as _;
 use bertillon_variants as _;
 
 struct Quiet;
 
 impl Progress for Quiet {
-    fn begin(&self, _: &str, _: u64, _: f64) {}
+    fn begin(&self, _: &Ahead) {}
     fn working_on(&self, _: &str) {}
-    fn advance(&self, _: f64) {}
+    fn cell_ends(&self, _: &CellCost, _: Duration) {}
     fn end(&self) {}
     fn warn(&self, _: &str) {}
 }
