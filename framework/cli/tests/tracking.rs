@@ -59,7 +59,8 @@ fn write_answers(folder: &Path) {
     };
     write("ground_truth", &truth);
     for family in 0..FAMILIES {
-        let errs = |image: usize, stream: &mut Stream| image % 2 == 0 && stream.uniform() < 0.3;
+        let errs =
+            |image: usize, stream: &mut Stream| image.is_multiple_of(2) && stream.uniform() < 0.3;
         let vanilla: Vec<u8> = (0..IMAGES)
             .map(|image| match errs(image, &mut stream) {
                 true => other(truth[image], &mut stream),
@@ -76,7 +77,7 @@ fn write_answers(folder: &Path) {
             let answers: Vec<u8> = vanilla
                 .iter()
                 .enumerate()
-                .map(|(image, &label)| match image % 2 == 0 && stream.uniform() < noise {
+                .map(|(image, &label)| match image.is_multiple_of(2) && stream.uniform() < noise {
                     true if label == truth[image] => other(label, &mut stream),
                     true => truth[image],
                     false => label,

@@ -52,8 +52,7 @@ pub(crate) struct RunRate {
 impl Run {
     /// What is kept of these results; `provenance` is what lies beside them, where it does.
     ///
-    /// A date that is not given is that of the provenance; none of both leaves 1970 out of ignorance, and so is an
-    /// error of the caller: see [`Run::has_date`].
+    /// Without a date given, that of the provenance is taken; [`Run::has_date`] tells whether there was one.
     pub fn new(
         results: &Results,
         provenance: Option<&Provenance>,

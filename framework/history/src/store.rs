@@ -44,11 +44,6 @@ const MIGRATIONS: [&str; 1] = ["
 "];
 
 /// The format that this version writes.
-#[expect(
-    clippy::cast_possible_wrap,
-    clippy::cast_possible_truncation,
-    reason = "a handful of steps"
-)]
 const FORMAT: i64 = MIGRATIONS.len() as i64;
 
 /// Marks a file as ours: `BERT` as SQLite's application id.

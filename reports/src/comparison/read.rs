@@ -39,6 +39,9 @@ fn read_baseline(place: &Path) -> Result<Option<Baseline>, ReportError> {
 }
 
 /// A baseline as JSON: a line for each model, draw and kind, so that a repository shows what has changed.
+///
+/// # Panics
+/// Never: baselines hold nothing that JSON can't.
 pub fn baseline_text(baseline: &Baseline) -> String {
     let value = serde_json::to_value(baseline).expect("plain data serialises");
     let mut out = String::new();

@@ -112,7 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
             output::print(&shown(&chosen.of(&entries()?)?, chosen.fingerprint.is_some()))?;
         }
         Command::Html { chosen, output } => {
-            write(output.as_ref(), &page(&chosen.of(&entries()?)?))?
+            write(output.as_ref(), &page(&chosen.of(&entries()?)?))?;
         }
         Command::Export { output } => {
             let text = csv(&entries()?).map_err(|error| Failure::Fault(error.to_string()))?;

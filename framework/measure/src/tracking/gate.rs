@@ -28,11 +28,11 @@ pub enum Verdict {
     Same,
     /// Luck with the draws explains the difference.
     WithinNoise,
-    /// Beyond noise, but no larger than is tolerated.
+    /// Beyond noise, up or down, but no larger than is tolerated.
     Tolerated,
     /// A loss beyond noise and beyond what is tolerated.
     Loss,
-    /// A gain beyond noise.
+    /// A gain beyond noise and as large.
     Gain,
     /// A loss beyond what is tolerated, and a test that could not have found any.
     Undecided,
@@ -78,10 +78,8 @@ pub(super) fn judge(rows: &mut [Row], list: List, tolerance: f64) {
         let row = &mut rows[*row];
         let blind = test.floor * tested.len() as f64 > LEVEL;
         row.adjusted = Some(losses[place]);
-        row.verdict = Some(if losses[place] <= LEVEL {
+        row.verdict = Some(if losses[place].min(gains[place]) <= LEVEL {
             beyond(row.difference, tolerance)
-        } else if gains[place] <= LEVEL {
-            Verdict::Gain
         } else if blind && row.difference < -tolerance {
             Verdict::Undecided
         } else {
@@ -105,7 +103,7 @@ pub(super) fn judge(rows: &mut [Row], list: List, tolerance: f64) {
 /// The verdict on a difference that is no luck.
 fn beyond(difference: f64, tolerance: f64) -> Verdict {
     match difference {
-        gain if gain > 0.0 => Verdict::Gain,
+        gain if gain > tolerance => Verdict::Gain,
         loss if loss < -tolerance => Verdict::Loss,
         _ => Verdict::Tolerated,
     }

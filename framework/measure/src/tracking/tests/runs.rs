@@ -151,6 +151,7 @@ fn what_is_missing_or_failed_fails_and_what_is_new_is_listed() {
 
 #[test]
 fn runs_of_other_populations_or_questions_are_not_compared() {
+    type Altered<'a> = &'a dyn Fn(&mut Baseline);
     let accepted = steady(10, 2.0, wobble);
     let base = run(1, vec![fingerprint("A", 4, &queries(1, 10), &accepted)]);
     let after = |change: &dyn Fn(&mut Baseline)| {
@@ -158,7 +159,7 @@ fn runs_of_other_populations_or_questions_are_not_compared() {
         change(&mut new);
         compare(&base, &new, 0.01)
     };
-    let cases: [(&dyn Fn(&mut Baseline), &str); 7] = [
+    let cases: [(Altered<'_>, &str); 7] = [
         (
             &|new| new.evaluation.false_positive_rate = 0.01,
             "target false-positive rate differs: 0.05 and 0.01",
