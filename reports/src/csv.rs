@@ -7,7 +7,7 @@ use bertillon_measure::results::{
 };
 use serde::{Serialize, Serializer};
 
-use crate::text::visible;
+use crate::text::spreadsheet_text;
 
 /// The results as CSV (RFC 4180, UTF-8), one row a figure, with a head.
 ///
@@ -74,26 +74,8 @@ struct Text<'a>(&'a str);
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&harmless(self.0))
+        serializer.serialize_str(&spreadsheet_text(self.0))
     }
-}
-
-/// Text without characters that act, and with an apostrophe before what would be a formula.
-fn harmless(text: &str) -> String {
-    let keeps = |c: char| matches!(c, '\n' | '\r' | '\t');
-    let shown = text.split_inclusive(keeps).map(|part| match part.char_indices().next_back() {
-        Some((last, c)) if keeps(c) => format!("{}{c}", visible(&part[..last])),
-        _ => visible(part),
-    });
-    let shown: String = shown.collect();
-    // Some programs drop spaces before they look; the wide forms are taken for the narrow ones.
-    let begins = shown.trim_start_matches(' ').chars().next();
-    let acts = matches!(
-        begins,
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')
-    );
-    let number = shown.parse::<f64>().is_ok_and(f64::is_finite);
-    if acts && !number { format!("'{shown}") } else { shown }
 }
 
 fn rows(results: &Results) -> Vec<Row<'_>> {

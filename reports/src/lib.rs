@@ -31,4 +31,4 @@ pub use latex::latex;
 pub use markdown::markdown;
 pub use read::{FILE_NAME, PROVENANCE_FILE_NAME, ReportError, read, read_provenance};
 pub use terminal::{Colour, terminal};
-pub use text::plain;
+pub use text::{plain, spreadsheet_text};

@@ -161,6 +161,25 @@ fn is_followed(text: &str) -> bool {
     text.chars().nth(1).is_some_and(char::is_alphanumeric)
 }
 
+/// Text as a cell of CSV: without characters that act, and with an apostrophe before what a spreadsheet would take for a
+/// formula.
+pub fn spreadsheet_text(text: &str) -> String {
+    let keeps = |c: char| matches!(c, '\n' | '\r' | '\t');
+    let shown = text.split_inclusive(keeps).map(|part| match part.char_indices().next_back() {
+        Some((last, c)) if keeps(c) => format!("{}{c}", visible(&part[..last])),
+        _ => visible(part),
+    });
+    let shown: String = shown.collect();
+    // Some programs drop spaces before they look; the wide forms are taken for the narrow ones.
+    let begins = shown.trim_start_matches(' ').chars().next();
+    let acts = matches!(
+        begins,
+        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')
+    );
+    let number = shown.parse::<f64>().is_ok_and(f64::is_finite);
+    if acts && !number { format!("'{shown}") } else { shown }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

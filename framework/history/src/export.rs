@@ -1,5 +1,7 @@
 //! All rates as CSV.
 
+use bertillon_reports::spreadsheet_text;
+
 use crate::Entry;
 
 /// A row a rate, under one line of names; text can't become a formula in a spreadsheet.
@@ -29,17 +31,17 @@ pub fn csv(entries: &[Entry]) -> Result<String, csv::Error> {
     let figure = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     for entry in entries {
         writer.write_record([
-            harmless(&entry.date),
-            harmless(entry.commit.as_deref().unwrap_or_default()),
-            harmless(&entry.suite),
-            harmless(&entry.seed),
-            harmless(entry.bertillon.as_deref().unwrap_or_default()),
+            spreadsheet_text(&entry.date),
+            spreadsheet_text(entry.commit.as_deref().unwrap_or_default()),
+            spreadsheet_text(&entry.suite),
+            spreadsheet_text(&entry.seed),
+            spreadsheet_text(entry.bertillon.as_deref().unwrap_or_default()),
             entry.draws.to_string(),
             entry.alpha.to_string(),
-            harmless(&entry.fingerprint),
+            spreadsheet_text(&entry.fingerprint),
             entry.budget.to_string(),
             entry.primary.to_string(),
-            harmless(&entry.kind),
+            spreadsheet_text(&entry.kind),
             entry.positives.to_string(),
             entry.rate.to_string(),
             figure(entry.sd),
@@ -49,14 +51,4 @@ pub fn csv(entries: &[Entry]) -> Result<String, csv::Error> {
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Text that no spreadsheet takes for a formula: an apostrophe before what would start one.
-fn harmless(text: &str) -> String {
-    match text.trim_start().starts_with(['=', '+', '-', '@'])
-        || text.starts_with(['\t', '\r', '\n'])
-    {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    }
 }

@@ -1,6 +1,7 @@
 //! A page of all series: one file, without scripts or network, for light and dark.
 
 use bertillon_reports::plain;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::{
     coord::Shift,
     prelude::{
@@ -42,63 +43,66 @@ td.figure, th.figure { text-align: right; }
 
 /// The page; whatever comes from suites shows as it is written there.
 pub fn page(all: &[Series]) -> String {
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Detection rates over time</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <h1>Detection rates over time</h1>\n\
-         <p>True-positive rates at exactly the target false-positive rate. Bars are 95&nbsp;% intervals clustered by \
-         family; whether two runs differ is asked of <code>bertillon compare</code>.</p>\n"
-    );
-    if all.is_empty() {
-        out.push_str("<p>No runs yet.</p>\n");
-    }
-    let mut suite = None;
-    for series in all {
-        if suite != Some(&series.suite) {
-            out.push_str(&format!("<h2>{}</h2>\n", escaped(&series.suite)));
-            suite = Some(&series.suite);
+    let suites = all.chunk_by(|a, b| a.suite == b.suite);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Detection rates over time" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "Detection rates over time" }
+                p {
+                    "True-positive rates at exactly the target false-positive rate. Bars are 95 % intervals clustered \
+                     by family; whether two runs differ is asked of " code { "bertillon compare" } "."
+                }
+                @if all.is_empty() { p { "No runs yet." } }
+                @for suite in suites {
+                    h2 { (plain(&suite[0].suite)) }
+                    @for series in suite { (one(series)) }
+                }
+            }
         }
-        push_series(series, &mut out);
-    }
-    out.push_str("</body>\n</html>\n");
-    out
+    };
+    page.into_string()
 }
 
-fn push_series(series: &Series, out: &mut String) {
+fn one(series: &Series) -> Markup {
     let kind = match series.kind.as_str() {
         "" => String::new(),
         kind => format!(", {kind}"),
     };
-    let title = format!(
+    let title = plain(&format!(
         "{}{kind}: {} queries, {} % false positives",
         series.fingerprint,
         series.budget,
         (series.alpha * 1e6).round() / 1e4
-    );
-    out.push_str(&format!("<h3>{}</h3>\n", escaped(&title)));
-    // A drawing that fails leaves the table, which says the same.
-    if let Some(svg) = chart(series) {
-        let label = format!("<svg role=\"img\" aria-label=\"{}\" ", escaped(&title));
-        out.push_str(&svg.replacen("<svg ", &label, 1));
-    }
-    out.push_str(&format!(
-        "<details><summary>{} runs</summary>\n<table>\n<tr><th>Date</th><th>Commit</th>\
-         <th class=\"figure\">Rate, %</th><th class=\"figure\">95 % interval</th></tr>\n",
-        series.points.len()
     ));
-    for point in series.points.iter().rev() {
-        let interval = point.ci95.map_or_else(String::new, |[low, high]| {
-            format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)
-        });
-        out.push_str(&format!(
-            "<tr><td>{}</td><td>{}</td><td class=\"figure\">{:.1}</td><td class=\"figure\">{interval}</td></tr>\n",
-            escaped(&point.date),
-            escaped(point.commit.as_deref().unwrap_or_default()),
-            100.0 * point.rate
-        ));
+    let percent = |rate: f64| format!("{:.1}", 100.0 * rate);
+    html! {
+        h3 { (title) }
+        // A drawing that fails leaves the table, which says the same.
+        @if let Some(svg) = chart(series) { div role="img" aria-label=(title) { (PreEscaped(svg)) } }
+        details {
+            summary { (series.points.len()) " runs" }
+            table {
+                tr { th { "Date" } th { "Commit" } th .figure { "Rate, %" } th .figure { "95 % interval" } }
+                @for point in series.points.iter().rev() {
+                    tr {
+                        td { (plain(&point.date)) }
+                        td { (plain(point.commit.as_deref().unwrap_or_default())) }
+                        td .figure { (percent(point.rate)) }
+                        td .figure {
+                            @if let Some([low, high]) = point.ci95 { (percent(low)) " to " (percent(high)) }
+                        }
+                    }
+                }
+            }
+        }
     }
-    out.push_str("</table>\n</details>\n");
 }
 
 /// Rates over runs, as the text of an SVG whose colours are the page's.
@@ -169,20 +173,4 @@ fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, series: &Series) -> Drawn {
     let line = || series.points.iter().enumerate().map(|(i, p)| (at(i), percent(p.rate)));
     chart.draw_series(LineSeries::new(line(), LINE.stroke_width(2)).point_size(3))?;
     Ok(())
-}
-
-/// Text that shows exactly as it is, in HTML and its attributes.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in plain(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }

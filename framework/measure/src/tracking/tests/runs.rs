@@ -1,7 +1,10 @@
 //! Whole runs against each other.
 
 use super::*;
-use crate::results::{Failure, Results};
+use crate::{
+    Provenance,
+    results::{Failure, Results},
+};
 
 fn pair(base: &Accepted, new: &Accepted) -> Comparison {
     let a = fingerprint("FBI", 4, &queries(1, base.len()), base);
