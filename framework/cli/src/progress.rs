@@ -319,7 +319,10 @@ mod tests {
         reporter.cell_ends(&cell, Duration::from_secs(1));
         let view = reporter.shared.state().view().unwrap();
         assert_eq!((view.place, view.done, view.cells), (Some((1, 2)), 1, 4));
-        assert_eq!((view.name.as_str(), view.what.as_str()), ("answer", "half of[2J lenet-a"));
+        assert_eq!(
+            (view.name.as_str(), view.what.as_str()),
+            ("answer\\u{202e}", "half of\\u{1b}[2J lenet-a")
+        );
         assert!((view.share - 0.25).abs() < 1e-9);
         reporter.end();
         assert!(reporter.shared.state().view().is_none());

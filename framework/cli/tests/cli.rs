@@ -14,6 +14,7 @@ use std::{
 };
 
 use bertillon::{Entry, registry};
+use bertillon_command as _;
 use bertillon_datasets as _;
 use bertillon_methods as _;
 use bertillon_selectors as _;
