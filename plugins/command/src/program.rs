@@ -40,6 +40,7 @@ pub(crate) struct Program {
     /// Processes that nobody calls just now.
     idle: Mutex<Vec<Process>>,
     calls: AtomicU64,
+    files: AtomicU64,
 }
 
 /// A program with the parameters of one plugin.
@@ -96,8 +97,13 @@ impl Program {
         fs::create_dir(&modules)
             .and_then(|()| fs::write(modules.join("bertillon.py"), PYTHON_MODULE))
             .map_err(problem)?;
-        let program =
-            Arc::new(Self { start, scratch, idle: Mutex::default(), calls: AtomicU64::new(0) });
+        let program = Arc::new(Self {
+            start,
+            scratch,
+            idle: Mutex::default(),
+            calls: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+        });
         known.push(Arc::downgrade(&program));
         Ok(program)
     }
@@ -116,6 +122,12 @@ impl Program {
             .prefix(prefix)
             .tempdir_in(self.scratch.path())
             .map_err(|error| Error::file(self.scratch.path(), error))
+    }
+
+    /// Names of files of one call; whoever writes them removes them.
+    pub(crate) fn paths<const N: usize>(&self, names: [&str; N]) -> [PathBuf; N] {
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        names.map(|name| self.scratch.path().join(format!("{number}-{name}")))
     }
 
     fn call<T: DeserializeOwned>(&self, parameters: &Map<String, Value>, call: Call) -> Result<T> {

@@ -4,7 +4,7 @@
 //! reach the stolen network, or on the network, which it gets and gives back as TorchScript. A method of its own; see
 //! `docs/PLUGINS.md` for the protocol and examples in Python.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use bertillon::{
     Changes, Configure, Cost, Derived, Error, ImageShape, Images, Mode, Model, Parameter, Result,
@@ -133,6 +133,16 @@ fn changes(vanilla: &dyn Model, derived: &dyn Model) -> Changes {
     Changes { tensors, zeroed, ..Changes::default() }
 }
 
+/// A file that is removed when it has been read, or could not be.
+struct Removed<'a>(&'a Path);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        // One that was never written is no trouble, and all go with the scratch folder.
+        let _ = fs::remove_file(self.0);
+    }
+}
+
 /// A network behind a program that transforms 8-bit images; no gradient flows to them.
 struct Transforming {
     inner: Box<dyn Model>,
@@ -157,10 +167,12 @@ impl Model for Transforming {
 
     fn logits(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         let seen = Images::from_tensor(&images.detach())?;
-        let folder = self.plugin.program.folder("transform-")?;
-        let (input, output) = (folder.path().join("images.npy"), folder.path().join("output.npy"));
+        // No folder of its own: to make and to remove one takes as long as all the rest.
+        let [input, output] = self.plugin.program.paths(["images.npy", "output.npy"]);
+        let _removed = [Removed(&input), Removed(&output)];
         write_images(&input, &seen)?;
-        let call = Call::Transform { images: input, output: output.clone(), seed: self.seed };
+        let call =
+            Call::Transform { images: input.clone(), output: output.clone(), seed: self.seed };
         let Transformed {} = self.plugin.call(call)?;
         let seen = read_images(&output, seen.len(), seen.shape())?;
         self.inner.logits(&seen.tensor(images.device()), mode)

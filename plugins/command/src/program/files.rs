@@ -34,12 +34,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Reads what a program wrote: `count` images of this shape, nothing else.
 pub(crate) fn read_images(path: &Path, count: usize, shape: ImageShape) -> Result<Images> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let refuse = |problem: String| Error::Refused(format!("the program's `{name}`: {problem}"));
+    let refuse = |problem: String| Error::Refused(format!("the program's images: {problem}"));
     let metadata = fs::symlink_metadata(path)
-        .map_err(|_| refuse("it was not written, though the program says so".to_owned()))?;
+        .map_err(|_| refuse("they were not written, though it says so".to_owned()))?;
     if !metadata.is_file() {
-        return Err(refuse("it is no plain file".to_owned()));
+        return Err(refuse("no plain file".to_owned()));
     }
     // Never more than what was asked for, whatever the file claims.
     let samples = count * shape.samples();
@@ -145,10 +144,7 @@ mod tests {
         assert!(read(&floats).unwrap_err().contains("64-bit elements (Float)"));
         let path = Path::new("/no/such/output.npy");
         let error = read_images(path, 2, SHAPE).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the program's `output.npy`: it was not written, though the program says so"
-        );
+        assert_eq!(error, "the program's images: they were not written, though it says so");
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("output.npy");
         std::os::unix::fs::symlink("/etc/hostname", &link).unwrap();
