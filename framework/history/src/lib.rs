@@ -1,7 +1,7 @@
 //! Detection rates of many runs: kept in one SQLite file, shown over commits and dates.
 //!
-//! [`Store`] keeps them, safely with several writers; [`series`] arranges them by fingerprint; [`sparkline`], [`page`]
-//! and [`csv`] show them. Nothing here decides whether a rate has changed: that is `bertillon compare`.
+//! [`Store`] keeps them, safely with several writers; [`series()`] arranges them by fingerprint; [`sparkline()`], [`page()`]
+//! and [`csv()`] show them. Nothing here decides whether a rate has changed: that is `bertillon compare`.
 
 mod error;
 mod export;
