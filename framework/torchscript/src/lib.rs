@@ -1,4 +1,4 @@
-//! TorchScript files as models ([`TorchScriptModel`]), and models as TorchScript files ([`export`]).
+//! TorchScript files as models ([`TorchScriptModel`]), and models as TorchScript files ([`export()`]).
 
 mod export;
 mod model;
