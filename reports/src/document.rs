@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bertillon_measure::results::{Failure, FingerprintResult, ModelRow, Results};
+use bertillon_measure::results::{Failure, FingerprintResult, ModelRow, Results, kind_name};
 
 use crate::{
     published,
@@ -221,10 +221,7 @@ fn failures(results: &Results) -> Vec<(String, String)> {
 }
 
 fn kind(model: &ModelRow) -> String {
-    match &model.detail {
-        Some(detail) => format!("{}/{detail}", model.kind),
-        None => model.kind.clone(),
-    }
+    kind_name(&model.kind, model.detail.as_deref())
 }
 
 fn legend(results: &Results) -> Legend {

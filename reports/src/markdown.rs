@@ -39,19 +39,25 @@ pub fn markdown(results: &Results) -> String {
 }
 
 fn push_table(table: &Table, out: &mut String) {
-    let mut line = |cells: Vec<String>| {
-        out.push_str("| ");
-        out.push_str(&cells.join(" | "));
-        out.push_str(" |\n");
-    };
-    line(table.head.iter().map(|head| escaped(head)).collect());
     let words =
         |column: usize| table.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Text(_))));
-    let rule = |column| if words(column) { "---" } else { "---:" }.to_owned();
-    line((0..table.head.len()).map(rule).collect());
-    for row in &table.rows {
-        line(row.iter().map(cell).collect());
-    }
+    let head = table.head.iter().map(String::as_str);
+    push_rows(head, words, table.rows.iter().map(|row| row.iter().map(cell).collect()), out);
+}
+
+/// A table of rows that are Markdown already; columns that are not of words stand to the right.
+pub(crate) fn push_rows<'a>(
+    head: impl Iterator<Item = &'a str>,
+    is_words: impl Fn(usize) -> bool,
+    rows: impl Iterator<Item = Vec<String>>,
+    out: &mut String,
+) {
+    let mut line = |cells: &[String]| out.push_str(&format!("| {} |\n", cells.join(" | ")));
+    let head: Vec<String> = head.map(escaped).collect();
+    line(&head);
+    let rule = |column| if is_words(column) { "---" } else { "---:" }.to_owned();
+    line(&(0..head.len()).map(rule).collect::<Vec<_>>());
+    rows.for_each(|row| line(&row));
 }
 
 fn cell(cell: &Cell) -> String {

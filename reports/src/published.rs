@@ -1,6 +1,6 @@
 //! Published rates beside those of a run.
 
-use bertillon_measure::results::{PublishedRate, Results};
+use bertillon_measure::results::{PublishedRate, Results, kind_name};
 
 use crate::{
     table::{Cell, Table},
@@ -40,11 +40,8 @@ pub(crate) fn published(results: &Results) -> Vec<Table> {
 }
 
 fn row(rate: &PublishedRate) -> Vec<Cell> {
-    let variant = match (&rate.kind, &rate.detail) {
-        (None, _) => "all".to_owned(),
-        (Some(kind), None) => kind.clone(),
-        (Some(kind), Some(detail)) => format!("{kind}/{detail}"),
-    };
+    let named = |kind: &String| kind_name(kind, rate.detail.as_deref());
+    let variant = rate.kind.as_ref().map_or_else(|| "all".to_owned(), named);
     let published = match rate.published_sd {
         Some(sd) => format!("{} ± {}", percent(rate.published), percent(sd)),
         None => percent(rate.published),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bertillon_measure::results::{
-    AgainstBest, BudgetResult, FingerprintResult, Rate, Results, VariationResult,
+    AgainstBest, BudgetResult, FingerprintResult, Rate, Results, VariationResult, kind_name,
 };
 
 use crate::text::{count, percent, target};
@@ -263,7 +263,7 @@ pub(crate) fn by_variation(results: &Results) -> Table {
             .collect();
         let rehearsed = found.iter().flatten().filter(|row| row.rehearsed).count();
         let by_all = rehearsed > 0 && rehearsed == found.iter().flatten().count();
-        let mut label = detail.map_or_else(|| kind.to_owned(), |detail| format!("{kind}/{detail}"));
+        let mut label = kind_name(kind, detail);
         if by_all {
             label.push_str(REHEARSED_MARK);
         }

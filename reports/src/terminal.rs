@@ -137,20 +137,7 @@ fn render(
     width: Option<usize>,
     colour: Colour,
 ) -> String {
-    let mut drawn = comfy_table::Table::new();
-    drawn.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    match colour {
-        Colour::Always => drawn.enforce_styling(),
-        Colour::Never => drawn.force_no_tty(),
-    };
-    match width.and_then(|width| u16::try_from(width).ok()) {
-        Some(width) => {
-            drawn.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
-        }
-        None => {
-            drawn.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
+    let mut drawn = blank(width.and_then(|width| u16::try_from(width).ok()), colour);
     drawn.set_header(columns.iter().map(|&column| {
         comfy_table::Cell::new(plain(&table.head[column])).add_attribute(Attribute::Bold)
     }));
@@ -167,6 +154,21 @@ fn render(
         }
     }
     drawn.trim_fmt()
+}
+
+/// A table without rows, for a terminal of `width` columns, as wide as need be when none is given.
+pub(crate) fn blank(width: Option<u16>, colour: Colour) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    match colour {
+        Colour::Always => table.enforce_styling(),
+        Colour::Never => table.force_no_tty(),
+    };
+    match width {
+        Some(width) => table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    table
 }
 
 fn styled(cell: &Cell, detail: Detail) -> comfy_table::Cell {

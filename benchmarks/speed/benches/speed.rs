@@ -72,6 +72,7 @@ fn rates(criterion: &mut Criterion) {
         protocol: Protocol::Pooled,
         replicates: 2000,
         seed: 1,
+        counts_hits: true,
     };
     criterion.bench_function(
         "rates with intervals, 12 families x 34 models, 10 draws",

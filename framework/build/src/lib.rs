@@ -60,14 +60,17 @@ pub fn binary_interface(sources: &[&str]) {
     let said = Command::new(rustc).arg("--version").output().expect("rustc tells its version");
     println!("cargo:rustc-env=BERTILLON_RUSTC={}", String::from_utf8_lossy(&said.stdout).trim());
     println!("cargo:rustc-env=BERTILLON_TARGET={}", env::var("TARGET").expect("cargo sets TARGET"));
-    let libtorch = env::var_os("DEP_TCH_LIBTORCH_LIB").and_then(|lib| libtorch_version(&lib));
+    let libtorch =
+        env::var_os("DEP_TCH_LIBTORCH_LIB").and_then(|lib| libtorch_version(Path::new(&lib)));
     let libtorch = libtorch.unwrap_or_else(|| "of unknown version".to_owned());
     println!("cargo:rustc-env=BERTILLON_LIBTORCH={libtorch}");
 }
 
 /// What the files beside libtorch's libraries say of its version.
-fn libtorch_version(lib: &std::ffi::OsStr) -> Option<String> {
-    let root = Path::new(lib).parent()?;
+///
+/// `lib` is the folder of the libraries.
+pub fn libtorch_version(lib: &Path) -> Option<String> {
+    let root = lib.parent()?;
     // `build-version` comes with the zip of pytorch.org, `version.py` with the Python package.
     if let Ok(text) = fs::read_to_string(root.join("build-version")) {
         return Some(text.trim().to_owned());

@@ -1,8 +1,9 @@
 //! Standard output and error, which may be closed at any time.
 
 use std::{
-    env,
+    env, fs,
     io::{self, ErrorKind, IsTerminal as _, Write as _},
+    path::PathBuf,
 };
 
 use bertillon_reports::Colour;
@@ -20,6 +21,15 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
             Err(Failure::User(format!("can't write to standard output: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Writes results to a file, or to standard output where none is given.
+pub(crate) fn write(to: Option<&PathBuf>, text: &str) -> Result<(), Failure> {
+    match to {
+        None => print(text),
+        Some(path) => fs::write(path, text)
+            .map_err(|error| Failure::User(format!("can't write {}: {error}", path.display()))),
     }
 }
 

@@ -7,11 +7,10 @@
     reason = "a test may stop at what it does not expect, and says what it skips"
 )]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+#[allow(dead_code, reason = "each file of tests uses a part of it")]
+mod place;
+
+use std::{fs, process::Stdio};
 
 use bertillon::{Entry, registry};
 use bertillon_command as _;
@@ -19,7 +18,7 @@ use bertillon_datasets as _;
 use bertillon_methods as _;
 use bertillon_selectors as _;
 use bertillon_variants as _;
-use tempfile::TempDir;
+use place::Place;
 
 const SUITE: &str = r#"name = "demo"
 
@@ -61,43 +60,6 @@ const RESULTS: &str = r#"{
 }
 "#;
 
-/// A folder with a suite that is right but for what a test changes.
-struct Folder(TempDir);
-
-impl Folder {
-    fn with(suite: &str) -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
-        fs::write(folder.path().join("demo.toml"), suite).unwrap();
-        folder
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        command.env("NO_COLOR", "1").env_remove("BERTILLON_LOG");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (status.code().unwrap_or(-1), text(stdout), text(stderr))
-    }
-
-    /// Standard error of a command that must end as a user's mistake, with nothing on standard output.
-    fn mistake(&self, arguments: &[&str]) -> String {
-        let (code, stdout, stderr) = self.run(arguments);
-        assert_eq!(code, 2, "{arguments:?}\n{stdout}\n{stderr}");
-        assert_eq!(stdout, "", "{arguments:?}");
-        assert!(!self.path().join("results").exists(), "{arguments:?} left something behind");
-        stderr
-    }
-}
-
 #[track_caller]
 fn assert_says(text: &str, parts: &[&str]) {
     for part in parts {
@@ -111,41 +73,41 @@ fn entries() -> &'static [&'static Entry] {
 
 #[test]
 fn a_suite_that_is_not_there_is_named() {
-    let stderr = Folder::with(SUITE).mistake(&["run", "other.toml"]);
+    let stderr = Place::with(SUITE).mistake(&["run", "other.toml"]);
     assert_says(&stderr, &["other.toml", "No such file"]);
 }
 
 #[test]
 fn all_unknown_keys_are_marked_at_once_with_the_nearest_name() {
     let suite = SUITE.replace("budgets", "budgts").replace("draws", "drawz");
-    let stderr = Folder::with(&suite).mistake(&["run", "demo.toml"]);
+    let stderr = Place::with(&suite).mistake(&["run", "demo.toml"]);
     assert_says(&stderr, &["demo.toml:20:1", "budgts = [20]", "did you mean `budgets`?"]);
     assert_says(&stderr, &["demo.toml:21:1", "drawz = 1", "did you mean `draws`?", "2 mistakes"]);
 }
 
 #[test]
 fn broken_toml_is_shown_where_it_breaks() {
-    let stderr = Folder::with(&SUITE.replace("[data]", "[data")).mistake(&["run", "demo.toml"]);
+    let stderr = Place::with(SUITE.replace("[data]", "[data")).mistake(&["run", "demo.toml"]);
     assert_says(&stderr, &["demo.toml:3:", "[data"]);
 }
 
 #[test]
 fn unknown_plugins_are_marked_with_the_nearest_name() {
     let suite = SUITE.replace("\"fbi\"", "\"fib\"").replace("\"prune\"", "\"prunne\"");
-    let stderr = Folder::with(&suite).mistake(&["run", "demo.toml", "--dry-run"]);
+    let stderr = Place::with(&suite).mistake(&["run", "demo.toml", "--dry-run"]);
     assert_says(&stderr, &["demo.toml:11:", "`prune`", "demo.toml:16:", "`fbi`"]);
 }
 
 #[test]
 fn unknown_parameters_are_marked_with_the_nearest_name() {
     let suite = SUITE.replace("amount", "amuont");
-    let stderr = Folder::with(&suite).mistake(&["run", "demo.toml", "--dry-run"]);
+    let stderr = Place::with(&suite).mistake(&["run", "demo.toml", "--dry-run"]);
     assert_says(&stderr, &["demo.toml:12:", "amuont", "`amount`"]);
 }
 
 #[test]
 fn overrides_are_checked_like_the_suite() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     let stderr = folder.mistake(&["run", "demo.toml", "--set", "evaluation.drawz=2"]);
     assert_says(&stderr, &["drawz", "did you mean `draws`?"]);
     assert_says(&folder.mistake(&["run", "demo.toml", "--set", "nonsense"]), &["nonsense"]);
@@ -155,7 +117,7 @@ fn overrides_are_checked_like_the_suite() {
 
 #[test]
 fn flags_are_checked_before_anything_is_read() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     let cases: [(&[&str], &str); 7] = [
         (&["run", "demo.toml", "--frobnicate"], "--frobnicate"),
         (&["run", "demo.toml", "--threads", "0"], "--threads"),
@@ -172,13 +134,13 @@ fn flags_are_checked_before_anything_is_read() {
 
 #[test]
 fn a_device_that_is_not_there_is_refused() {
-    let stderr = Folder::with(SUITE).mistake(&["run", "demo.toml", "--device", "cuda:99"]);
+    let stderr = Place::with(SUITE).mistake(&["run", "demo.toml", "--device", "cuda:99"]);
     assert!(stderr.contains("CUDA"), "{stderr}");
 }
 
 #[test]
 fn a_wrong_log_filter_is_a_users_mistake() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     let output = folder.command(&["list"]).env("BERTILLON_LOG", "bertillon=loud").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_says(&String::from_utf8_lossy(&output.stderr), &["BERTILLON_LOG"]);
@@ -186,7 +148,7 @@ fn a_wrong_log_filter_is_a_users_mistake() {
 
 #[test]
 fn help_and_version_are_no_mistakes() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
         let (code, stdout, stderr) = folder.run(arguments);
         assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
@@ -196,7 +158,7 @@ fn help_and_version_are_no_mistakes() {
 
 #[test]
 fn every_plugin_is_listed_under_its_kind() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     let (code, all, _) = folder.run(&["list"]);
     assert_eq!(code, 0);
     let names = |text: &str| {
@@ -220,7 +182,7 @@ fn every_plugin_is_listed_under_its_kind() {
 
 #[test]
 fn every_plugin_is_described_with_its_documentation_and_parameters() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     for entry in entries() {
         let (code, text, stderr) = folder.run(&["describe", entry.name]);
         assert_eq!((code, stderr.as_str()), (0, ""), "{}", entry.name);
@@ -237,16 +199,16 @@ fn every_plugin_is_described_with_its_documentation_and_parameters() {
 
 #[test]
 fn a_misspelt_plugin_is_guessed() {
-    let stderr = Folder::with(SUITE).mistake(&["describe", "ipguard"]);
+    let stderr = Place::with(SUITE).mistake(&["describe", "ipguard"]);
     assert_says(&stderr, &["no plugin is called `ipguard`", "did you mean `ip-guard`?"]);
 }
 
 #[test]
 fn suites_of_this_folder_are_listed_with_or_without_mistakes() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     let stderr = folder.mistake(&["list", "suites"]);
     assert_says(&stderr, &["benchmarks/suites"]);
-    let suites = folder.path().join("benchmarks/suites");
+    let suites = folder.path("benchmarks/suites");
     fs::create_dir_all(&suites).unwrap();
     fs::write(suites.join("demo.toml"), SUITE).unwrap();
     fs::write(suites.join("wrong.toml"), "name = 3").unwrap();
@@ -257,30 +219,30 @@ fn suites_of_this_folder_are_listed_with_or_without_mistakes() {
 
 #[test]
 fn completions_know_the_commands() {
-    let (code, stdout, _) = Folder::with(SUITE).run(&["completions", "bash"]);
+    let (code, stdout, _) = Place::with(SUITE).run(&["completions", "bash"]);
     assert_eq!(code, 0);
     assert_says(&stdout, &["complete -F _bertillon", "--dry-run", "doctor"]);
 }
 
 #[test]
 fn a_report_of_nothing_says_what_to_do() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     assert_says(
         &folder.mistake(&["report", "nowhere"]),
         &["nowhere/results.json", "bertillon run"],
     );
     let half = &RESULTS[..RESULTS.len() / 2];
-    fs::create_dir(folder.path().join("half")).unwrap();
-    fs::write(folder.path().join("half/results.json"), half).unwrap();
+    fs::create_dir(folder.path("half")).unwrap();
+    fs::write(folder.path("half/results.json"), half).unwrap();
     let stderr = folder.mistake(&["report", "half"]);
     assert_says(&stderr, &["half/results.json is cut off", "run the suite again"]);
 }
 
 #[test]
 fn a_report_comes_in_every_format_and_into_a_file() {
-    let folder = Folder::with(SUITE);
-    fs::create_dir(folder.path().join("run")).unwrap();
-    fs::write(folder.path().join("run/results.json"), RESULTS).unwrap();
+    let folder = Place::with(SUITE);
+    fs::create_dir(folder.path("run")).unwrap();
+    fs::write(folder.path("run/results.json"), RESULTS).unwrap();
     let (code, terminal, stderr) = folder.run(&["report", "run"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert_says(&terminal, &["Results of demo", "62.5"]);
@@ -298,7 +260,7 @@ fn a_report_comes_in_every_format_and_into_a_file() {
     assert_eq!(value(&json), value(RESULTS));
     let (code, stdout, _) = folder.run(&["report", "run", "--format", "markdown", "-o", "out.md"]);
     assert_eq!((code, stdout.as_str()), (0, ""));
-    assert_eq!(fs::read_to_string(folder.path().join("out.md")).unwrap(), markdown);
+    assert_eq!(fs::read_to_string(folder.path("out.md")).unwrap(), markdown);
     let (code, _, stderr) = folder.run(&["report", "run", "-o", "no/such/folder.txt"]);
     assert_eq!(code, 2);
     assert_says(&stderr, &["no/such/folder.txt"]);
@@ -306,9 +268,9 @@ fn a_report_comes_in_every_format_and_into_a_file() {
 
 #[test]
 fn a_report_into_a_pipe_has_colours_only_when_they_are_forced() {
-    let folder = Folder::with(SUITE);
-    fs::create_dir(folder.path().join("run")).unwrap();
-    fs::write(folder.path().join("run/results.json"), RESULTS).unwrap();
+    let folder = Place::with(SUITE);
+    fs::create_dir(folder.path("run")).unwrap();
+    fs::write(folder.path("run/results.json"), RESULTS).unwrap();
     for (variables, coloured) in [
         (&[][..], false),
         (&[("CLICOLOR_FORCE", "1")], true),
@@ -324,12 +286,12 @@ fn a_report_into_a_pipe_has_colours_only_when_they_are_forced() {
 
 #[test]
 fn doctor_looks_at_libtorch_models_and_folders() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     let (code, stdout, stderr) = folder.run(&["doctor"]);
     assert_eq!(code, 0, "{stdout}\n{stderr}");
     assert_says(&stdout, &["libtorch", "CUDA", "threads", "models load", "results", "cache"]);
     assert!(!stdout.lines().any(|line| line.starts_with("NO ")), "{stdout}");
-    fs::write(folder.path().join("file"), "").unwrap();
+    fs::write(folder.path("file"), "").unwrap();
     let (code, stdout, _) = folder.run(&["doctor", "--cache", "file/cache"]);
     assert_eq!(code, 2, "{stdout}");
     assert!(stdout.lines().any(|line| line.starts_with("NO  cache")), "{stdout}");
@@ -337,7 +299,7 @@ fn doctor_looks_at_libtorch_models_and_folders() {
 
 #[test]
 fn the_zoo_is_listed_with_its_accuracy() {
-    let (code, stdout, stderr) = Folder::with(SUITE).run(&["zoo", "list"]);
+    let (code, stdout, stderr) = Place::with(SUITE).run(&["zoo", "list"]);
     assert_eq!(code, 0, "{stderr}");
     assert_says(&stdout, &["Name", "Accuracy", " %"]);
     assert!(stdout.lines().count() >= 15, "{stdout}");
@@ -345,14 +307,14 @@ fn the_zoo_is_listed_with_its_accuracy() {
 
 #[test]
 fn training_without_data_is_a_users_mistake() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     let stderr = folder.mistake(&["zoo", "train", "--data", "nowhere", "--out", "new"]);
     assert_says(&stderr, &["nowhere"]);
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let folder = Folder::with(SUITE);
+    let folder = Place::with(SUITE);
     let mut command = folder.command(&["list"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

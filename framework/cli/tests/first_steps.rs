@@ -6,6 +6,7 @@
     reason = "a test may stop at what it does not expect, and says what it skips"
 )]
 
+#[allow(dead_code, reason = "each file of tests uses a part of it")]
 mod place;
 
 use std::{

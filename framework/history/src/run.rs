@@ -2,7 +2,7 @@
 
 use bertillon_measure::{
     Provenance,
-    results::{BudgetResult, Rate, Results},
+    results::{BudgetResult, Rate, Results, kind_name},
 };
 
 /// A run to be added.
@@ -109,8 +109,7 @@ fn rates_of(fingerprint: &str, at: &BudgetResult, primary: bool) -> Vec<RunRate>
     let all = kinds().map(|row| row.positives).sum();
     let mut rates = vec![rate(String::new(), all, at.tpr_randomised)];
     rates.extend(kinds().map(|row| {
-        let detail = row.detail.as_ref().map(|detail| format!("/{detail}"));
-        let kind = format!("{}{}", row.kind, detail.unwrap_or_default());
+        let kind = kind_name(&row.kind, row.detail.as_deref());
         rate(kind, row.positives, row.tpr_randomised)
     }));
     rates

@@ -215,6 +215,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub fn to_bytes(labels: &[u16], ranks: usize) -> Vec<u8> {
     let images = labels.len() / ranks;
     let shape: &[usize] = if ranks == 1 { &[images] } else { &[images, ranks] };
+    encode_labels(shape, labels)
+}
+
+/// A file of labels of any shape: u16, little-endian, the last dimension varying fastest.
+///
+/// # Panics
+/// When there are more than eight dimensions.
+pub fn encode_labels(shape: &[usize], labels: &[u16]) -> Vec<u8> {
     let data: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
     encode("<u2", shape, &data)
 }
@@ -223,16 +231,12 @@ pub fn to_bytes(labels: &[u16], ranks: usize) -> Vec<u8> {
 /// varying fastest.
 ///
 /// # Panics
-/// When the array has so many dimensions (thousands) that no header holds them.
+/// When there are more than eight dimensions.
 pub fn encode(dtype: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
-    let shape: String = shape.iter().map(|size| format!("{size}, ")).collect();
-    let shape = if shape.matches(',').count() > 1 {
-        shape.trim_end_matches(", ")
-    } else {
-        shape.trim_end()
-    };
-    let mut header =
-        format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({shape}), }}");
+    assert!(shape.len() <= SHOWN, "{} dimensions", shape.len());
+    let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+    let shape = python(&shape);
+    let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
     // As numpy does: the data starts at a multiple of 64 bytes, after a line feed.
     let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
     header.push_str(&" ".repeat(length - header.len() - 1));
@@ -246,13 +250,16 @@ pub fn encode(dtype: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
     file
 }
 
+/// Dimensions of a shape that are shown.
+const SHOWN: usize = 8;
+
 /// A shape as Python writes it.
 fn python(shape: &[u64]) -> String {
     match shape {
         [one] => format!("({one},)"),
         _ => {
-            let sizes: Vec<String> = shape.iter().take(8).map(u64::to_string).collect();
-            format!("({}{})", sizes.join(", "), if shape.len() > 8 { ", …" } else { "" })
+            let sizes: Vec<String> = shape.iter().take(SHOWN).map(u64::to_string).collect();
+            format!("({}{})", sizes.join(", "), if shape.len() > SHOWN { ", …" } else { "" })
         }
     }
 }

@@ -8,6 +8,29 @@ use serde::{Deserialize, Serialize};
 /// Version of the format.
 pub const SCHEMA: u32 = 1;
 
+/// The kind of a variant with its detail, as reports name it: `prune/conv`, `half`.
+pub fn kind_name(kind: &str, detail: Option<&str>) -> String {
+    detail.map_or_else(|| kind.to_owned(), |detail| format!("{kind}/{detail}"))
+}
+
+/// Columns of `pairs.parquet`, in Parquet's own words.
+pub const PAIRS_SCHEMA: &str = "message pairs {
+    REQUIRED BYTE_ARRAY task (UTF8);
+    REQUIRED BYTE_ARRAY fingerprint (UTF8);
+    REQUIRED INT32 budget;
+    REQUIRED INT32 draw;
+    REQUIRED BYTE_ARRAY owner (UTF8);
+    REQUIRED BYTE_ARRAY suspect (UTF8);
+    REQUIRED BYTE_ARRAY family (UTF8);
+    REQUIRED BYTE_ARRAY kind (UTF8);
+    OPTIONAL BYTE_ARRAY detail (UTF8);
+    OPTIONAL BYTE_ARRAY parameter (UTF8);
+    REQUIRED BOOLEAN stranger;
+    REQUIRED BOOLEAN rehearsed;
+    REQUIRED DOUBLE distance;
+    REQUIRED BOOLEAN positive;
+}";
+
 /// A finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {

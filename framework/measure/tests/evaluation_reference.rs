@@ -115,7 +115,13 @@ impl Recorded {
             judged: &vec![true; distances.len()],
             draws: &[distances],
         };
-        let settings = Settings { false_positive_rate: alpha, protocol, replicates: 0, seed: 2022 };
+        let settings = Settings {
+            false_positive_rate: alpha,
+            protocol,
+            replicates: 0,
+            seed: 2022,
+            counts_hits: false,
+        };
         evaluate(&case, &settings).unwrap()
     }
 

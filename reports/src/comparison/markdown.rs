@@ -3,7 +3,7 @@
 use bertillon_measure::tracking::{Comparison, Outcome};
 
 use super::document::{Document, Sheet};
-use crate::text::escaped;
+use crate::{markdown::push_rows, text::escaped};
 
 /// The comparison as Markdown; whatever comes from the suites shows as it is written there.
 pub fn markdown(found: &Comparison) -> String {
@@ -43,18 +43,11 @@ pub fn markdown(found: &Comparison) -> String {
 }
 
 fn push_sheet(sheet: &Sheet, out: &mut String) {
-    let mut line = |cells: Vec<String>| out.push_str(&format!("| {} |\n", cells.join(" | ")));
-    line(sheet.head.iter().map(|head| escaped(head)).collect());
-    let rule = |column| if column < sheet.words { "---" } else { "---:" }.to_owned();
-    line((0..sheet.head.len()).map(rule).collect());
-    for (row, &alarm) in sheet.rows.iter().zip(&sheet.alarms) {
-        line(
-            row.iter()
-                .map(|text| match alarm {
-                    true => format!("**{}**", escaped(text)),
-                    false => escaped(text),
-                })
-                .collect(),
-        );
-    }
+    let cell = |text: &String, alarm: bool| match alarm {
+        true => format!("**{}**", escaped(text)),
+        false => escaped(text),
+    };
+    let rows = sheet.rows.iter().zip(&sheet.alarms);
+    let rows = rows.map(|(row, &alarm)| row.iter().map(|text| cell(text, alarm)).collect());
+    push_rows(sheet.head.iter().copied(), |column| column < sheet.words, rows, out);
 }

@@ -1,13 +1,13 @@
 //! A comparison for a terminal.
 
 use bertillon_measure::tracking::Comparison;
-use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle,
-    presets::UTF8_HORIZONTAL_ONLY,
-};
+use comfy_table::{Attribute, Cell, CellAlignment, Color};
 
 use super::document::{Document, Sheet};
-use crate::{terminal::Colour, text::plain};
+use crate::{
+    terminal::{Colour, blank},
+    text::plain,
+};
 
 /// The comparison for a terminal of `width` columns, as wide as need be when none is given.
 pub fn terminal(found: &Comparison, width: Option<u16>, colour: Colour) -> String {
@@ -40,16 +40,7 @@ fn bold(text: &str, colour: Colour) -> String {
 }
 
 fn drawn(sheet: &Sheet, width: Option<u16>, colour: Colour) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
-    match colour {
-        Colour::Always => table.enforce_styling(),
-        Colour::Never => table.force_no_tty(),
-    };
-    match width {
-        Some(width) => table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic),
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
-    };
+    let mut table = blank(width, colour);
     table.set_header(sheet.head.iter().map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
     for (row, &alarm) in sheet.rows.iter().zip(&sheet.alarms) {
         table.add_row(row.iter().map(|text| match alarm {

@@ -1,6 +1,6 @@
 //! The answer in a sentence or two, before anything else.
 
-use bertillon_measure::results::{FingerprintResult, Rate, Results, VariationResult};
+use bertillon_measure::results::{FingerprintResult, Rate, Results, VariationResult, kind_name};
 use maud::{Markup, html};
 
 use super::said;
@@ -93,10 +93,7 @@ fn weakest(fingerprint: &FingerprintResult, budget: usize) -> Option<&VariationR
 }
 
 fn kind(row: &VariationResult) -> String {
-    match &row.detail {
-        Some(detail) => said(&format!("{}/{detail}", row.kind)),
-        None => said(&row.kind),
-    }
+    said(&kind_name(&row.kind, row.detail.as_deref()))
 }
 
 fn identification(results: &Results) -> Markup {

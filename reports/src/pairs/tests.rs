@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bertillon_measure::results::PairsFile;
+use bertillon_measure::results::{PAIRS_SCHEMA, PairsFile};
 use parquet::{
     column::writer::ColumnWriter, file::writer::SerializedFileWriter,
     schema::parser::parse_message_type,
@@ -8,23 +8,6 @@ use parquet::{
 
 use super::*;
 use crate::fixture;
-
-const SCHEMA: &str = "message pairs {
-    REQUIRED BYTE_ARRAY task (UTF8);
-    REQUIRED BYTE_ARRAY fingerprint (UTF8);
-    REQUIRED INT32 budget;
-    REQUIRED INT32 draw;
-    REQUIRED BYTE_ARRAY owner (UTF8);
-    REQUIRED BYTE_ARRAY suspect (UTF8);
-    REQUIRED BYTE_ARRAY family (UTF8);
-    REQUIRED BYTE_ARRAY kind (UTF8);
-    OPTIONAL BYTE_ARRAY detail (UTF8);
-    OPTIONAL BYTE_ARRAY parameter (UTF8);
-    REQUIRED BOOLEAN stranger;
-    REQUIRED BOOLEAN rehearsed;
-    REQUIRED DOUBLE distance;
-    REQUIRED BOOLEAN positive;
-}";
 
 /// A file of this schema with two rows for each fingerprint given, in a row group each.
 fn file(schema: &str, fingerprints: &[[&str; 2]]) -> Vec<u8> {
@@ -83,7 +66,8 @@ fn refusal(bytes: &[u8]) -> String {
 
 #[test]
 fn columns_come_back_as_they_were_written() {
-    let groups = read_file(&file(SCHEMA, &[["FBI 30/70"; 2], ["Entropy"; 2]]), &fixture::results());
+    let groups =
+        read_file(&file(PAIRS_SCHEMA, &[["FBI 30/70"; 2], ["Entropy"; 2]]), &fixture::results());
     let groups = groups.unwrap();
     assert_eq!(groups.len(), 2);
     let one = &groups[1];
@@ -100,18 +84,18 @@ fn columns_come_back_as_they_were_written() {
 
 #[test]
 fn pairs_of_another_run_are_refused_with_both_digests() {
-    let bytes = file(SCHEMA, &[["FBI 30/70"; 2]]);
+    let bytes = file(PAIRS_SCHEMA, &[["FBI 30/70"; 2]]);
     let digest = blake3::hash(&bytes).to_hex().to_string();
     let mut results = fixture::results();
     results.pairs = Some(PairsFile { blake3: digest.clone(), rows: 2 });
     assert_eq!(read_file(&bytes, &results).unwrap().len(), 1);
     let cut = &bytes[..bytes.len() - 1];
-    for other in [cut, &file(SCHEMA, &[["Entropy"; 2]])] {
+    for other in [cut, &file(PAIRS_SCHEMA, &[["Entropy"; 2]])] {
         let error = read_file(other, &results).unwrap_err().to_string();
         assert!(error.contains("does not belong to the results.json") && error.contains(&digest));
     }
     // Results without a digest at least know their fingerprints.
-    let error = refusal(&file(SCHEMA, &[["somebody else's"; 2]]));
+    let error = refusal(&file(PAIRS_SCHEMA, &[["somebody else's"; 2]]));
     assert!(error.contains("know no fingerprint `somebody else's`"), "{error}");
 }
 
@@ -120,7 +104,7 @@ fn files_of_another_form_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let missing = read(folder.path(), &fixture::results()).unwrap_err().to_string();
     assert!(missing.contains("no results at") && missing.contains(FILE_NAME), "{missing}");
-    let bytes = file(SCHEMA, &[["Entropy"; 2]]);
+    let bytes = file(PAIRS_SCHEMA, &[["Entropy"; 2]]);
     for end in [0, 3, 100, bytes.len() / 2, bytes.len() - 1] {
         assert!(refusal(&bytes[..end]).contains("holds no results of bertillon"));
     }
@@ -130,9 +114,9 @@ fn files_of_another_form_are_refused() {
         ("BOOLEAN positive", "BYTE_ARRAY positive", "column `positive` is of another type"),
         ("REQUIRED BYTE_ARRAY fingerprint", "OPTIONAL BYTE_ARRAY fingerprint", "has gaps"),
     ] {
-        let error = refusal(&file(&SCHEMA.replace(from, to), &[["Entropy"; 2]]));
+        let error = refusal(&file(&PAIRS_SCHEMA.replace(from, to), &[["Entropy"; 2]]));
         assert!(error.contains(expected), "{error}");
     }
-    let mixed = refusal(&file(SCHEMA, &[["Entropy", "FBI 30/70"]]));
+    let mixed = refusal(&file(PAIRS_SCHEMA, &[["Entropy", "FBI 30/70"]]));
     assert!(mixed.contains("`fingerprint` differs within a row group"), "{mixed}");
 }

@@ -1,6 +1,6 @@
 //! `bertillon baseline`.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use bertillon_reports::comparison;
 use clap::Args;
@@ -29,10 +29,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         )));
     }
     let text = comparison::baseline_text(&run);
-    match &arguments.output {
-        None => output::print(&text)?,
-        Some(path) => fs::write(path, text)
-            .map_err(|error| Failure::User(format!("can't write {}: {error}", path.display())))?,
-    }
+    output::write(arguments.output.as_ref(), &text)?;
     Ok(Outcome::Done)
 }

@@ -1,6 +1,6 @@
 //! `bertillon compare`.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use bertillon_measure::tracking;
 use bertillon_reports::{Colour, comparison};
@@ -65,11 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         (Format::Terminal, None) => comparison::terminal(&found, output::width(), output::colour()),
         (Format::Terminal, Some(_)) => comparison::terminal(&found, None, Colour::Never),
     };
-    match &arguments.output {
-        None => output::print(&text)?,
-        Some(path) => fs::write(path, text)
-            .map_err(|error| Failure::User(format!("can't write {}: {error}", path.display())))?,
-    }
+    output::write(arguments.output.as_ref(), &text)?;
     Ok(match (arguments.gate, found.gate.outcome) {
         (false, _) | (true, tracking::Outcome::Passed) => Outcome::Done,
         (true, tracking::Outcome::Failed) => Outcome::GateFailed,

@@ -112,11 +112,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
             output::print(&shown(&chosen.of(&entries()?)?, chosen.fingerprint.is_some()))?;
         }
         Command::Html { chosen, output } => {
-            write(output.as_ref(), &page(&chosen.of(&entries()?)?))?;
+            output::write(output.as_ref(), &page(&chosen.of(&entries()?)?))?;
         }
         Command::Export { output } => {
             let text = csv(&entries()?).map_err(|error| Failure::Fault(error.to_string()))?;
-            write(output.as_ref(), &text)?;
+            output::write(output.as_ref(), &text)?;
         }
     }
     Ok(Outcome::Done)
@@ -147,14 +147,6 @@ fn add_run(arguments: &Arguments, add: &Add, wait: Duration) -> Result<(), Failu
         )),
     }
     Ok(())
-}
-
-fn write(to: Option<&PathBuf>, text: &str) -> Result<(), Failure> {
-    match to {
-        None => output::print(text),
-        Some(path) => fs::write(path, text)
-            .map_err(|error| Failure::User(format!("can't write {}: {error}", path.display()))),
-    }
 }
 
 /// A line a series; with `each`, a line a run as well.

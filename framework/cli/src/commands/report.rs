@@ -1,6 +1,6 @@
 //! `bertillon report`.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use bertillon_measure::results::Results;
 use bertillon_reports as reports;
@@ -52,11 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Some(name) => reports::svg(&results, name).map_err(|error| Failure::user(&error))?,
         None => text(&results, arguments)?,
     };
-    match &arguments.output {
-        None => output::print(&text)?,
-        Some(path) => fs::write(path, text)
-            .map_err(|error| Failure::User(format!("can't write {}: {error}", path.display())))?,
-    }
+    output::write(arguments.output.as_ref(), &text)?;
     Ok(Outcome::Done)
 }
 

@@ -66,6 +66,15 @@ impl Place {
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         said(&self.command(arguments).output().unwrap())
     }
+
+    /// Standard error of a command that must end as a user's mistake, with nothing on standard output and no results.
+    pub(crate) fn mistake(&self, arguments: &[&str]) -> String {
+        let (code, stdout, stderr) = self.run(arguments);
+        assert_eq!(code, 2, "{arguments:?}\n{stdout}\n{stderr}");
+        assert_eq!(stdout, "", "{arguments:?}");
+        assert!(!self.path("results").exists(), "{arguments:?} left something behind");
+        stderr
+    }
 }
 
 /// What a command said.

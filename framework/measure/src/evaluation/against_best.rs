@@ -9,14 +9,17 @@
 //! ```
 //! Where no replicate is on the far side, `q` is only known to be small. There `p` is that of the difference over the
 //! replicates' standard deviation, `T_{F-1}(|D| / (s sqrt(F / (F-1))))`, and never more than `q = 1/(B+1)` gives. No
-//! p-value is below `2/(B+1)`, B replicates. Holm (1979, *A simple sequentially rejective multiple test procedure*)
-//! adjusts them within the table: what is really the best stays marked 95 times in 100 or more.
+//! p-value is below `2/(B+1)`, B replicates. Holm's procedure adjusts them within the table: what is really the best stays
+//! marked 95 times in 100 or more.
 
 use std::sync::Arc;
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::bootstrap::{FEWEST_FAMILIES, interval};
+use super::{
+    bootstrap::{FEWEST_FAMILIES, interval},
+    holm::holm,
+};
 use crate::results::AgainstBest;
 
 /// Adjusted p-values above this don't tell rates apart.
@@ -122,16 +125,11 @@ fn deviation(values: &[f64]) -> f64 {
 
 /// Holm's adjustment of the p-values that there are.
 fn adjust(compared: &mut [AgainstBest]) {
-    let mut tested: Vec<&mut AgainstBest> =
-        compared.iter_mut().filter(|compared| compared.p.is_some()).collect();
-    tested.sort_by(|a, b| a.p.partial_cmp(&b.p).expect("no p-value is NaN"));
-    let count = tested.len();
-    let mut least: f64 = 0.0;
-    for (rank, compared) in tested.into_iter().enumerate() {
-        let p = compared.p.unwrap_or(1.0);
-        least = least.max(((count - rank) as f64 * p).min(1.0));
-        compared.p_holm = Some(least);
-        compared.tied_with_best = least > LEVEL;
+    let adjusted = holm(&compared.iter().filter_map(|compared| compared.p).collect::<Vec<_>>());
+    let tested = compared.iter_mut().filter(|compared| compared.p.is_some());
+    for (compared, p) in tested.zip(adjusted) {
+        compared.p_holm = Some(p);
+        compared.tied_with_best = p > LEVEL;
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Settings {
     pub replicates: usize,
     /// Seed of the bootstrap's stream.
     pub seed: u64,
+    /// Whether accepted pairs are counted by kind and by family.
+    pub counts_hits: bool,
 }
 
 /// What was found.
@@ -81,8 +83,8 @@ pub struct Evaluated {
     pub companion: Option<Companion>,
     /// Strict rate and rate at exactly the target, draw by draw.
     pub draws: Vec<(f64, f64)>,
-    /// What was accepted at exactly the target, kind by kind and family by family.
-    pub hits: HitCounts,
+    /// What was accepted at exactly the target, kind by kind and family by family; none where it was not asked.
+    pub hits: Option<HitCounts>,
     /// Threshold; its mean over owners too where each has her own. What is smaller is accepted.
     pub threshold: Threshold,
     /// Area under the ROC curve of all pairs together.
@@ -158,7 +160,7 @@ pub fn evaluate(case: &Case<'_>, settings: &Settings) -> Result<Evaluated> {
         fpr,
         companion,
         draws: draws.map(|(&strict, &randomised)| (strict, randomised)).collect(),
-        hits: hits(&population, &tests[0], alpha)?,
+        hits: settings.counts_hits.then(|| hits(&population, &tests[0], alpha)).transpose()?,
         threshold: Threshold { mean: Some(mean(&main.thresholds)).filter(|t| t.is_finite()) },
         auc: Some(curve::area(&population)),
         roc: curve::roc(&population),

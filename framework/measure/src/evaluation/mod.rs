@@ -30,6 +30,7 @@ mod curve;
 mod evaluate;
 mod grouping;
 mod hits;
+mod holm;
 mod identification;
 mod lanes;
 mod observe;
@@ -49,6 +50,7 @@ pub(crate) use bootstrap::interval;
 pub use evaluate::{Case, Evaluated, Settings, Suspect, evaluate};
 pub use grouping::Grouping;
 pub use hits::HitCounts;
+pub(crate) use holm::holm;
 pub use identification::{
     IdentificationCase, IdentificationDraw, IdentificationSettings, IdentificationWarning,
     Identified, identify, nearest_delegates,

@@ -28,7 +28,13 @@ fn suspect(family: usize, kind: &str, parameter: Option<&str>) -> Suspect {
 }
 
 fn settings(false_positive_rate: f64) -> Settings {
-    Settings { false_positive_rate, protocol: Protocol::Pooled, replicates: 0, seed: 1 }
+    Settings {
+        false_positive_rate,
+        protocol: Protocol::Pooled,
+        replicates: 0,
+        seed: 1,
+        counts_hits: true,
+    }
 }
 
 /// One owner of family 0 with one variant; `negatives` are suspects of family 1.

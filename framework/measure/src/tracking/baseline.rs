@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Provenance,
-    results::{BudgetResult, Evaluation, FingerprintResult, Hits, ModelRow, Results},
+    results::{BudgetResult, Evaluation, FingerprintResult, Hits, ModelRow, Results, kind_name},
 };
 
 /// Version of the format of baselines.
@@ -240,11 +240,6 @@ impl TrackedKind {
     pub fn name(&self) -> String {
         kind_name(&self.kind, self.detail.as_deref())
     }
-}
-
-/// `prune/conv`, or `half` without a detail.
-pub(super) fn kind_name(kind: &str, detail: Option<&str>) -> String {
-    detail.map_or_else(|| kind.to_owned(), |detail| format!("{kind}/{detail}"))
 }
 
 fn short(digest: &str) -> String {

@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Baseline, TrackedBudget, TrackedFingerprint,
-    baseline::kind_name,
     families::{Pairs, Spread, spread},
     gate::{Gate, LEVEL, List, Outcome, Verdict, judge},
     inputs::{InputChange, inspect},
     permutation::{Permutation, Unit, draws_needed, permute_draws, permute_owners},
     power::Noise,
 };
-use crate::{Stream, results::Hits};
+use crate::{
+    Stream,
+    results::{Hits, kind_name},
+};
 
 /// Arrangements of a sampled permutation, at least, and for each row of a list.
 const SAMPLE: u64 = 10_000;

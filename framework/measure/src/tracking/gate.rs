@@ -6,6 +6,7 @@ use super::{
     compare::{Change, Row},
     permutation::Permutation,
 };
+use crate::evaluation::holm;
 
 /// Chance of a false alarm that each of the two lists is allowed: together 5 %.
 pub const LEVEL: f64 = 0.025;
@@ -107,18 +108,4 @@ fn beyond(difference: f64, tolerance: f64) -> Verdict {
         loss if loss < -tolerance => Verdict::Loss,
         _ => Verdict::Tolerated,
     }
-}
-
-/// Chances adjusted for their number: none that is below a level after this is a false alarm, but with that chance
-/// at most for all together (Holm 1979).
-pub(super) fn holm(chances: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..chances.len()).collect();
-    order.sort_by(|&a, &b| chances[a].total_cmp(&chances[b]));
-    let mut adjusted = vec![1.0; chances.len()];
-    let mut least: f64 = 0.0;
-    for (rank, &place) in order.iter().enumerate() {
-        least = least.max(chances[place] * (chances.len() - rank) as f64);
-        adjusted[place] = least.min(1.0);
-    }
-    adjusted
 }

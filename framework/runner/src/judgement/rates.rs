@@ -33,6 +33,7 @@ pub(super) fn fingerprints(
         protocol: evaluation.protocol,
         replicates: REPLICATES,
         seed: plan.suite.seed,
+        counts_hits: false,
     };
     let cells: Vec<(usize, usize)> = (0..scored.len())
         .flat_map(|index| (0..evaluation.budgets.len()).map(move |budget| (index, budget)))
@@ -50,7 +51,9 @@ pub(super) fn fingerprints(
             judged: &scored.judged[budget],
             draws: &scored.distances[budget],
         };
-        Ok(evaluation::evaluate(&case, &settings))
+        // Comparisons of runs test them there, and nowhere else.
+        let counts_hits = evaluation.budgets[budget].value == evaluation.primary_budget;
+        Ok(evaluation::evaluate(&case, &Settings { counts_hits, ..settings.clone() }))
     })?;
     let mut evaluated = cells.iter().zip(evaluated);
     let mut warnings = Warnings::default();
@@ -179,8 +182,7 @@ fn budget_result(
         variations: found.variations,
         overlap: scored.overlap[budget],
         against_best: None,
-        hits: (evaluation.budgets[budget].value == evaluation.primary_budget)
-            .then(|| hits(plan, bank, found.hits)),
+        hits: found.hits.map(|counts| hits(plan, bank, counts)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use bertillon::evaluation::Suspect;
+use bertillon::{evaluation::Suspect, results::PAIRS_SCHEMA};
 use bytes::Bytes;
 use parquet::{
     basic::Compression,
@@ -28,23 +28,6 @@ use crate::{
     plan::{Plan, PlannedFingerprint},
 };
 
-const SCHEMA: &str = "message pairs {
-    REQUIRED BYTE_ARRAY task (UTF8);
-    REQUIRED BYTE_ARRAY fingerprint (UTF8);
-    REQUIRED INT32 budget;
-    REQUIRED INT32 draw;
-    REQUIRED BYTE_ARRAY owner (UTF8);
-    REQUIRED BYTE_ARRAY suspect (UTF8);
-    REQUIRED BYTE_ARRAY family (UTF8);
-    REQUIRED BYTE_ARRAY kind (UTF8);
-    OPTIONAL BYTE_ARRAY detail (UTF8);
-    OPTIONAL BYTE_ARRAY parameter (UTF8);
-    REQUIRED BOOLEAN stranger;
-    REQUIRED BOOLEAN rehearsed;
-    REQUIRED DOUBLE distance;
-    REQUIRED BOOLEAN positive;
-}";
-
 /// The column that no two groups share.
 const DISTANCE: &str = "distance";
 
@@ -60,7 +43,7 @@ pub(super) fn encode(
     pairs: &Pairs,
     workers: &rayon::ThreadPool,
 ) -> Result<Table, ParquetError> {
-    let schema = Arc::new(parse_message_type(SCHEMA)?);
+    let schema = Arc::new(parse_message_type(PAIRS_SCHEMA)?);
     let format = Format {
         descriptor: SchemaDescriptor::new(schema.clone()),
         properties: Arc::new(

@@ -24,8 +24,7 @@ pub(crate) fn write_images(path: &Path, images: &Images) -> Result<()> {
 
 /// Writes labels, u16 of this shape.
 pub(crate) fn write_labels(path: &Path, shape: &[usize], labels: &[u16]) -> Result<()> {
-    let data: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
-    write(path, &npy::encode("<u2", shape, &data))
+    write(path, &npy::encode_labels(shape, labels))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

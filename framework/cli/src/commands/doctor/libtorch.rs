@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bertillon_build::libtorch_version;
 use tch::Cuda;
 
 use super::Finding;
@@ -25,7 +26,7 @@ fn judged(library: &Path) -> Finding {
         "install libtorch {EXPECTED} (in a checkout: `make libtorch`), set LIBTORCH to its folder and build again; take \
          another one out of LD_LIBRARY_PATH"
     );
-    match version_of(library) {
+    match library.parent().and_then(libtorch_version) {
         // `2.11.0+cpu` and `2.11.0+cu129` are builds of one version.
         Some(version) if version.split('+').next() == Some(EXPECTED) => {
             Finding::ok("libtorch", format!("{version}, from {from}"))
@@ -51,19 +52,6 @@ fn loaded(name: &str) -> Option<PathBuf> {
         path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name))
     };
     paths.into_iter().find(begins)
-}
-
-/// What the files beside libtorch's libraries say of its version.
-fn version_of(library: &Path) -> Option<String> {
-    let root = library.parent()?.parent()?;
-    let read = |file: &str| fs::read_to_string(root.join(file)).ok();
-    // `build-version` comes with the zip of pytorch.org, `version.py` with the Python package.
-    let plain = read("build-version").map(|text| text.trim().to_owned());
-    plain.or_else(|| {
-        let text = read("version.py")?;
-        let line = text.lines().find(|line| line.starts_with("__version__"))?;
-        line.split('\'').nth(1).map(str::to_owned)
-    })
 }
 
 pub(super) fn cuda() -> Finding {

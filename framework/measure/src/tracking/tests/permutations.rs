@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::{gate::holm, permutation::*, power::Noise};
+use super::super::{permutation::*, power::Noise};
 use crate::Stream;
+use crate::evaluation::holm;
 
 fn stream() -> Stream {
     Stream::named(1, ["test"])
