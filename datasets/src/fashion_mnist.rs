@@ -9,7 +9,8 @@
 use std::path::{Path, PathBuf};
 
 use bertillon::{
-    Configure, Error, ImageSource, Images, LabelledImages, Pool, Result, Split, Stream,
+    Configure, Error, ImageRequest, ImageSource, Images, LabelledImages, Pool, Result, Split,
+    Stream,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -67,7 +68,7 @@ impl Configure for FashionMnist {
 }
 
 impl ImageSource for FashionMnist {
-    fn load(&self, pool: Option<usize>) -> Result<Split> {
+    fn load(&self, request: &ImageRequest<'_>) -> Result<Split> {
         let (images, labels) = match &self.parameters.path {
             None => shipped_files()?,
             Some(folder) => {
@@ -75,7 +76,7 @@ impl ImageSource for FashionMnist {
             }
         };
         let digest = digest(&images, &labels);
-        split(&labelled(images, labels, CLASSES.len())?, pool, digest)
+        split(&labelled(images, labels, CLASSES.len())?, request.pool, digest)
     }
 }
 
@@ -130,6 +131,7 @@ fn split(all: &LabelledImages, pool: Option<usize>, digest: String) -> Result<Sp
         pool: Pool { images: Some(pool.images), truth: pool.labels, classes: CLASSES.len() },
         thief: Some(gather(all, thief)),
         digest,
+        left_out: Vec::new(),
     })
 }
 
@@ -148,7 +150,7 @@ mod tests {
     use super::*;
 
     fn load(pool: Option<usize>) -> Result<Split> {
-        FashionMnist { parameters: Parameters::default() }.load(pool)
+        FashionMnist { parameters: Parameters::default() }.load(&ImageRequest::of(pool))
     }
 
     #[test]
@@ -207,13 +209,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let parameters = Parameters { path: Some(folder.path().to_owned()) };
         let source = FashionMnist::configure(parameters).unwrap();
-        let error = source.load(None).unwrap_err().to_string();
+        let error = source.load(&ImageRequest::default()).unwrap_err().to_string();
         assert!(error.contains("neither `t10k-images-idx3-ubyte` nor"), "{error}");
         fs::write(folder.path().join(format!("{IMAGES}.gz")), SHIPPED_IMAGES).unwrap();
         fs::write(folder.path().join(format!("{LABELS}.gz")), &SHIPPED_LABELS[..900]).unwrap();
-        let error = source.load(None).unwrap_err().to_string();
+        let error = source.load(&ImageRequest::default()).unwrap_err().to_string();
         assert!(error.contains("t10k-labels-idx1-ubyte.gz"), "{error}");
         fs::write(folder.path().join(format!("{LABELS}.gz")), SHIPPED_LABELS).unwrap();
-        assert_eq!(source.load(None).unwrap().digest, load(None).unwrap().digest);
+        assert_eq!(
+            source.load(&ImageRequest::default()).unwrap().digest,
+            load(None).unwrap().digest
+        );
     }
 }

@@ -37,8 +37,8 @@ use std::{
 };
 
 use bertillon::{
-    Answers, Configure, Error, ImageSource, Model, ModelCollection, Pool, Recorded, Result, Split,
-    Vanilla, npy::MAX_CLASSES,
+    Answers, Configure, Error, ImageRequest, ImageSource, Model, ModelCollection, Pool, Recorded,
+    Result, Split, Vanilla, npy::MAX_CLASSES,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -165,8 +165,8 @@ impl Configure for RecordedAnswers {
 }
 
 impl ImageSource for RecordedAnswers {
-    fn load(&self, pool: Option<usize>) -> Result<Split> {
-        let wanted = pool.unwrap_or(self.truth.len());
+    fn load(&self, request: &ImageRequest<'_>) -> Result<Split> {
+        let wanted = request.pool.unwrap_or(self.truth.len());
         if wanted == 0 || wanted > self.truth.len() {
             let problem = format!("answers to {} images are recorded", self.truth.len());
             return Err(Error::parameter("pool", wanted, problem));
@@ -184,6 +184,7 @@ impl ImageSource for RecordedAnswers {
             pool: Pool { images: None, truth, classes: self.classes },
             thief: None,
             digest: digest.finalize().to_hex().to_string(),
+            left_out: Vec::new(),
         })
     }
 }

@@ -137,6 +137,8 @@ impl WeightFile {
             digest: blake3::hash(&self.bytes).to_hex().to_string(),
             input: Some(INPUT),
             classes: CLASSES,
+            preprocessing: None,
+            accuracy: None,
         }
     }
 }

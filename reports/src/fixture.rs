@@ -31,6 +31,7 @@ pub(crate) fn results() -> Results {
             negatives: 13541,
             models: models(),
         },
+        images: None,
         fingerprints: vec![
             fingerprint("FBI 30/70", "fbi", &["labels"], [0.783, 0.957], 0.0),
             fingerprint("Entropy", "fbi", &["labels", "peers"], [0.912, 0.968], 0.0),

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use bertillon::{
-    Access, FingerprintMethod, InputSelector, Memory, Model, ModelCollection, Owner, Result, Split,
-    VariantGenerator, answer,
+    Access, FingerprintMethod, ImageRequest, InputSelector, Memory, Model, ModelCollection, Owner,
+    Result, Split, VariantGenerator, answer,
     registry::{self, Builder, PluginKind},
 };
 use bertillon_command as _;
@@ -55,7 +55,7 @@ build!(
 pub fn images(pool: usize) -> Result<Split> {
     let entry = registry::find(PluginKind::Images, "fashion-mnist")?;
     match entry.map(|entry| entry.builder) {
-        Some(Builder::Images(build)) => build("{}")?.load(Some(pool)),
+        Some(Builder::Images(build)) => build("{}")?.load(&ImageRequest::of(Some(pool))),
         _ => Err(bertillon::Error::Refused("no Fashion-MNIST".to_owned())),
     }
 }

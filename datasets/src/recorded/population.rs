@@ -126,6 +126,8 @@ impl Population {
                     digest: String::new(),
                     input: None,
                     classes,
+                    preprocessing: None,
+                    accuracy: None,
                 });
             }
             match vanillas.last() {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bertillon::{Access, Variation};
+use bertillon::{Access, ImageRequest, Variation};
 use tempfile::TempDir;
 
 use super::*;
@@ -150,15 +150,16 @@ fn digests_are_of_the_labels_whatever_the_width_in_the_file() {
 #[test]
 fn the_pool_is_a_prefix_of_the_ground_truth_without_images() {
     let source = Folder::good().fbi().unwrap();
-    let all = ImageSource::load(&source, None).unwrap();
-    let some = ImageSource::load(&source, Some(4)).unwrap();
+    let all = ImageSource::load(&source, &ImageRequest::default()).unwrap();
+    let some = ImageSource::load(&source, &ImageRequest::of(Some(4))).unwrap();
     assert_eq!((&all.pool.truth[..], all.pool.classes), (&TRUE_LABELS[..], 4));
     assert_eq!(some.pool.truth[..], TRUE_LABELS[..4]);
     assert!(all.pool.images.is_none() && all.thief.is_none());
     assert_eq!(all.classes, ["0", "1", "2", "3"]);
     assert_eq!(all.digest, some.digest);
     for pool in [0, 7] {
-        let error = ImageSource::load(&source, Some(pool)).unwrap_err().to_string();
+        let error =
+            ImageSource::load(&source, &ImageRequest::of(Some(pool))).unwrap_err().to_string();
         assert!(error.contains("answers to 6 images are recorded"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use tch::Device;
 
-use crate::{Answers, Error, ImageShape, Images, Model, Pool, Result, Variation};
+use crate::{Answers, Error, ImageShape, Images, Model, Pool, Preprocessing, Result, Variation};
 
 /// Images with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,20 +38,39 @@ pub struct Split {
     pub thief: Option<LabelledImages>,
     /// Digest of the files that all of it was read from, and of the rule of the split.
     pub digest: String,
+    /// What was left out, and why; each a sentence.
+    pub left_out: Vec<String>,
+}
+
+/// What a run asks of a source of images.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ImageRequest<'a> {
+    /// Images that owners may ask; none: the source's own number.
+    pub pool: Option<usize>,
+    /// A folder in which a faster copy may be kept from run to run; none: nowhere.
+    pub scratch: Option<&'a Path>,
+    /// Whether files that can't be decoded are left out, and named in [`Split::left_out`]; else they are an error.
+    pub skip_bad_images: bool,
+}
+
+impl ImageRequest<'_> {
+    /// Asks for `pool` images, and for nothing else.
+    pub fn of(pool: Option<usize>) -> Self {
+        Self { pool, ..Self::default() }
+    }
 }
 
 /// A source of labelled images.
 pub trait ImageSource: Send + Sync {
-    /// Reads the images and splits them by a fixed rule; `pool` is how many owners may ask (none: the source's
-    /// own number).
+    /// Reads the images and splits them by a fixed rule.
     ///
     /// # Errors
-    /// When files are missing or broken, or `pool` exceeds what there is.
-    fn load(&self, pool: Option<usize>) -> Result<Split>;
+    /// When files are missing or broken, or more are asked than there are.
+    fn load(&self, request: &ImageRequest<'_>) -> Result<Split>;
 }
 
 /// What is known of a vanilla before it is loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Vanilla {
     /// Unique name.
     pub name: String,
@@ -59,10 +78,14 @@ pub struct Vanilla {
     pub ancestry: String,
     /// Digest of its weights.
     pub digest: String,
-    /// Images it takes; none where only its answers were recorded.
+    /// Images its network takes; none where only its answers were recorded.
     pub input: Option<ImageShape>,
     /// Number of classes.
     pub classes: usize,
+    /// What its service does to images of another size; none: it takes those of its network only.
+    pub preprocessing: Option<Preprocessing>,
+    /// Accuracy that whoever provides it claims, in `[0, 1]`; a run checks it before anything else.
+    pub accuracy: Option<f64>,
 }
 
 /// Answers that a model gave once, kept in place of the model.
@@ -86,6 +109,16 @@ pub trait ModelCollection: Send + Sync {
     /// # Errors
     /// When its file is missing, truncated or not what the collection says, or only answers were recorded.
     fn load(&self, index: usize, device: Device) -> Result<Box<dyn Model>>;
+
+    /// A vanilla with its images prepared in other ways that people take for the right one, each with what it is called:
+    /// a run compares them where it doubts that the model is used rightly.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    fn mistaken(&self, index: usize, device: Device) -> Result<Vec<(String, Box<dyn Model>)>> {
+        let _ = (index, device);
+        Ok(Vec::new())
+    }
 
     /// Reads what was recorded in place of models: each vanilla once, then its variants, in a fixed order; none for a
     /// collection whose models can be asked. `scratch` is a folder in which a faster copy may be kept from run to run.

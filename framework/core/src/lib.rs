@@ -20,6 +20,7 @@ mod model;
 mod owner;
 pub mod registry;
 mod selector;
+mod service;
 pub mod testkit;
 mod variant;
 
@@ -28,7 +29,9 @@ pub const SOURCE_DIGEST: &str = env!("BERTILLON_CORE_DIGEST");
 
 pub use answering::{CHUNK, answer, labels};
 pub use bertillon_measure::*;
-pub use collection::{ImageSource, LabelledImages, ModelCollection, Recorded, Split, Vanilla};
+pub use collection::{
+    ImageRequest, ImageSource, LabelledImages, ModelCollection, Recorded, Split, Vanilla,
+};
 pub use error::{Error, Result};
 pub use images::{ImageShape, Images};
 #[doc(hidden)]
@@ -38,4 +41,5 @@ pub use model::{Mode, Model, Parameter, Role};
 pub use owner::{Memory, Owner, Peer, Pool, Rehearsal, Rightly};
 pub use registry::{Configure, Entry};
 pub use selector::InputSelector;
+pub use service::{Interpolation, MAX_SIDE, Preprocessing, Resize, Service};
 pub use variant::{Changes, Cost, Derived, Group, VariantGenerator, Variation, Workbench};

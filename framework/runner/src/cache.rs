@@ -14,7 +14,7 @@ use std::{
 use bertillon::{Answers, Changes, Fingerprint, ImageShape, Images, Queries};
 use npyz::WriterBuilder;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{RunError, key::Key};
 
@@ -79,18 +79,26 @@ impl Cache {
     }
 
     pub(crate) fn changes(&self, key: Key) -> Found<Changes> {
+        self.note(key)
+    }
+
+    pub(crate) fn put_changes(&self, key: Key, changes: &Changes) -> Result<(), RunError> {
+        self.put_note(key, changes)
+    }
+
+    /// Anything small that is neither answers nor a fingerprint.
+    pub(crate) fn note<T: Serialize + DeserializeOwned>(&self, key: Key) -> Found<T> {
         self.read(key, "json", |bytes| {
-            let stored: Stored<Changes> =
-                serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-            match stored.digest == digest_of_changes(&stored.content) {
+            let stored: Stored<T> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+            match stored.digest == digest_of_note(&stored.content) {
                 true => Ok(stored.content),
                 false => Err("its digest differs".to_owned()),
             }
         })
     }
 
-    pub(crate) fn put_changes(&self, key: Key, changes: &Changes) -> Result<(), RunError> {
-        let stored = Stored { digest: digest_of_changes(changes), content: changes };
+    pub(crate) fn put_note<T: Serialize>(&self, key: Key, note: &T) -> Result<(), RunError> {
+        let stored = Stored { digest: digest_of_note(note), content: note };
         self.write(key, "json", &serde_json::to_vec(&stored).expect("plain data serialises"))
     }
 
@@ -148,8 +156,8 @@ struct Stored<T> {
     content: T,
 }
 
-fn digest_of_changes(changes: &Changes) -> String {
-    let text = serde_json::to_vec(changes).expect("plain data serialises");
+fn digest_of_note(note: &impl Serialize) -> String {
+    let text = serde_json::to_vec(note).expect("plain data serialises");
     blake3::hash(&text).to_hex().to_string()
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn owner(
         }
     }
     let model = match fingerprint.knowledge.model {
-        true => Some(site.load(family)?),
+        true => Some(site.vanilla(family)?),
         false => None,
     };
     Ok(Owner {

@@ -193,7 +193,8 @@ pub(crate) fn seconds_per_image(
     let rows = plan.pool.len().min(CHUNK);
     let timed = guarded(|| {
         let batch = plan.pool.images()?.to_tensor(0..rows, options.device);
-        let model = plan.collection.load(family, options.device)?;
+        let network = plan.collection.load(family, options.device)?;
+        let model = plan.served(family, network)?;
         let mut seconds = 0.0;
         for _ in 0..2 {
             let start = Instant::now();

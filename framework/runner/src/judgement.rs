@@ -99,12 +99,14 @@ pub(crate) fn judge(
         false => Vec::new(),
     };
     let figures = figures::figures(context, material, &bench, &mut warnings)?;
+    warnings.extend(plan.left_out.iter().cloned());
     let results = Results {
         schema: SCHEMA,
         suite: plan.suite.name.clone(),
         seed: plan.suite.seed,
         evaluation: rates::settings(plan),
         population: rates::population(plan, outcomes, material.vanillas, &bench.suspects),
+        images: rates::images(plan),
         published: plan.published.as_ref().map(|published| published.beside(&fingerprints)),
         fingerprints,
         identification,

@@ -12,6 +12,7 @@ mod output;
 mod plan;
 mod plugins;
 mod population;
+mod preflight;
 mod record;
 mod run;
 mod worker;
@@ -47,6 +48,8 @@ pub struct Options {
     /// Longest that a piece of a plugin's work may take: to derive a model, to answer, to enrol and judge for an owner.
     /// What takes longer fails, and its thread is left to itself.
     pub cell_timeout: Option<Duration>,
+    /// Whether images that can't be decoded are left out, named in the results, instead of refused.
+    pub skip_bad_images: bool,
     /// Words of the command line, kept in provenance.json; empty where there was none.
     pub command: Vec<String>,
     /// Set from outside to stop at the next cell.

@@ -6,9 +6,9 @@ mod recorded;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bertillon::{
-    Access, CHUNK, Cost, FingerprintMethod, InputSelector, Knowledge, LabelledImages,
-    ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Stream, Vanilla, VariantGenerator,
-    Variation,
+    Access, CHUNK, Cost, FingerprintMethod, ImageRequest, InputSelector, Knowledge, LabelledImages,
+    Model, ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Service, Stream, Vanilla,
+    VariantGenerator, Variation,
     suite::{IdentifyBy, Suite, Task},
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) suite: Suite,
     /// Digest of the images or labels.
     pub(crate) data_digest: String,
+    /// Images that were left out, and why.
+    pub(crate) left_out: Vec<String>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) thief: Option<LabelledImages>,
     pub(crate) collection: Box<dyn ModelCollection>,
@@ -102,7 +104,12 @@ impl Plan {
             return Err(checker.into_error());
         };
         let pool_size = suite.pool.as_ref().map(|pool| pool.value);
-        let split = parts.images.load(pool_size).map_err(user)?;
+        let request = ImageRequest {
+            pool: pool_size,
+            scratch: Some(&options.cache),
+            skip_bad_images: options.skip_bad_images,
+        };
+        let split = parts.images.load(&request).map_err(user)?;
         let collection = parts.models;
         let vanillas = collection.vanillas();
         let recorded = collection.recorded(&options.cache).map_err(user)?;
@@ -124,7 +131,11 @@ impl Plan {
             .iter()
             .map(|vanilla| {
                 let recipe = base.clone().text("vanilla").text(&parts.models_recipe.source);
-                Family { vanilla: vanilla.clone(), key: recipe.text(&vanilla.digest).finish() }
+                let mut recipe = recipe.text(&vanilla.digest);
+                if let Some(preprocessing) = vanilla.preprocessing {
+                    recipe = recipe.text(&format!("{preprocessing:?}"));
+                }
+                Family { vanilla: vanilla.clone(), key: recipe.finish() }
             })
             .collect();
         let mut fingerprints = Vec::new();
@@ -153,6 +164,7 @@ impl Plan {
             pool_key: images.clone().text("pool").number(split.pool.len()).finish(),
             thief_key: images.text("thief").finish(),
             data_digest: split.digest,
+            left_out: split.left_out,
             pool: Arc::new(split.pool),
             thief: split.thief,
             families,
@@ -168,6 +180,30 @@ impl Plan {
             published,
             base,
         })
+    }
+
+    /// A network as the service of a family runs it.
+    pub(crate) fn served(
+        &self,
+        family: usize,
+        network: Box<dyn Model>,
+    ) -> bertillon::Result<Box<dyn Model>> {
+        let Some(preprocessing) = self.families[family].vanilla.preprocessing else {
+            return Ok(network);
+        };
+        let sent = self.pool.images()?.shape();
+        Ok(Box::new(Service::new(network, preprocessing, sent)?))
+    }
+
+    /// The thief's images as the network of a family takes them.
+    pub(crate) fn thiefs_images(&self, family: usize) -> bertillon::Result<Option<LabelledImages>> {
+        let Some(thief) = &self.thief else { return Ok(None) };
+        let Vanilla { preprocessing, input, .. } = &self.families[family].vanilla;
+        let images = match (preprocessing, input) {
+            (Some(preprocessing), Some(input)) => preprocessing.apply(&thief.images, *input)?,
+            _ => thief.images.clone(),
+        };
+        Ok(Some(LabelledImages { images, labels: thief.labels.clone() }))
     }
 
     /// Every model, family by family, the vanilla first.
@@ -253,6 +289,12 @@ impl Plan {
         let (variation, vanilla) =
             (variant.variation.to_string(), &self.families[family].vanilla.name);
         Stream::named(self.suite.seed, [role, variation.as_str(), "of", vanilla.as_str()])
+    }
+
+    /// Key of what other ways to prepare a vanilla's images came to, on the first images of the pool.
+    pub(crate) fn preflight_key(&self, family: usize, sample: usize) -> Key {
+        let recipe = self.base.clone().text("preflight").key(self.families[family].key);
+        recipe.key(self.pool_key).number(sample).finish()
     }
 
     /// Key of the answers of the model `model` to the pool.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use bertillon::{
     Entry, Error, FingerprintMethod, ImageSource, InputSelector, ModelCollection, VariantGenerator,
     registry::{self, Builder, PluginKind},
-    suite::{Diagnostic, Located, PluginUse, suggestion},
+    suite::{Diagnostic, Located, PluginUse, Suite, suggestion},
 };
 use serde_json::{Map, Value};
 
@@ -94,6 +94,26 @@ build!(
     /// The collection of models that a suite names.
     models, Models, ModelCollection, |_: &dyn ModelCollection| Vec::<String>::new()
 );
+
+/// `[models]`, with what it leaves out taken from `[data]`: everything where both have the same source, else the
+/// parameters that the collection's schema marks by `inherits: data`.
+pub(crate) fn models_use(suite: &Suite) -> PluginUse {
+    let mut models = suite.models.clone();
+    let same = models.plugin.value == suite.data.plugin.value;
+    let entry = find(&models, PluginKind::Models).ok();
+    let schema = entry.map(Entry::schema);
+    let inherits = |key: &str| {
+        let property = schema.as_ref().and_then(|s| s.as_value()["properties"].get(key));
+        property.is_some_and(|property| property["inherits"] == "data")
+    };
+    for (key, value) in &suite.data.parameters {
+        let wanted = same || inherits(&key.value);
+        if wanted && models.parameters.iter().all(|(own, _)| own.value != key.value) {
+            models.parameters.push((key.clone(), value.clone()));
+        }
+    }
+    models
+}
 
 fn find(used: &PluginUse, kind: PluginKind) -> Result<&'static Entry, Vec<Diagnostic>> {
     let unusable = |error: Error| vec![at_name(used, error.to_string())];

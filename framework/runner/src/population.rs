@@ -51,7 +51,7 @@ pub(crate) fn vanilla_answers(
     }
     context.progress.working_on(&plan.families[family].vanilla.name);
     let answers = context.site().limited(move |site| {
-        let model = site.load(family)?;
+        let model = site.vanilla(family)?;
         answer(model.as_ref(), site.plan().pool.images()?, site.plan().access, site.device())
     });
     if let Ok(answers) = &answers {
@@ -124,12 +124,12 @@ fn derive(
     let variant = place.of(plan);
     let derivation = variant.derivation.as_ref().ok_or_else(only_recorded)?;
     let mut workbench = Workbench {
-        images: plan.thief.clone().ok_or_else(only_recorded)?,
+        images: plan.thiefs_images(family)?.ok_or_else(only_recorded)?,
         device: site.device(),
         stream: plan.derivation_stream(family, variant, place.role()),
     };
-    let derived = derivation.generator.derive(site.load(family)?, &mut workbench)?;
-    Ok((site.interruptible(derived.model), derived.changes))
+    let derived = derivation.generator.derive(site.network(family)?, &mut workbench)?;
+    Ok((site.served(family, derived.model)?, derived.changes))
 }
 
 fn only_recorded() -> Error {
@@ -242,7 +242,7 @@ impl Suspect<'_> {
             let (context, ModelId { family, variant }) = (self.context, self.model);
             context.progress.working_on(&context.plan.model_name(self.model));
             let derived = self.site.limited(move |site| match variant {
-                None => Ok((site.load(family)?, None)),
+                None => Ok((site.vanilla(family)?, None)),
                 Some(variant) => {
                     let (model, changes) = derive(site, family, Place::Variant(variant))?;
                     Ok((model, Some(changes)))

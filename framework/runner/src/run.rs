@@ -20,6 +20,7 @@ use crate::{
     output,
     plan::Plan,
     population::{self, Bank, Outcome},
+    preflight,
 };
 
 /// Runs a suite and writes its results.
@@ -72,19 +73,8 @@ pub(crate) fn ask_vanillas(
     )?;
     let (answers, timed): (Vec<_>, Vec<_>) = timed.into_iter().unzip();
     context.foresee_again(extent, &timed);
-    let mut right = 0;
-    for (family, answers) in plan.families.iter().zip(&answers) {
-        let Ok(answers) = answers else { continue };
-        right += 1;
-        if answers.accuracy(&plan.pool.truth) == 0.0 {
-            return Err(RunError::User(format!(
-                "vanilla `{}` answers none of the {} images rightly: its weights, its preprocessing or the labels \
-                 are wrong",
-                family.vanilla.name,
-                plan.pool.len()
-            )));
-        }
-    }
+    preflight::check(context, &answers)?;
+    let right = answers.iter().filter(|answers| answers.is_ok()).count();
     if right < 2 {
         let reasons: Vec<String> = plan
             .families

@@ -94,13 +94,27 @@ impl Site {
         self.device
     }
 
-    /// A fresh copy of a vanilla.
-    pub(crate) fn load(&self, family: usize) -> bertillon::Result<Box<dyn Model>> {
+    /// A fresh copy of a vanilla's network.
+    pub(crate) fn network(&self, family: usize) -> bertillon::Result<Box<dyn Model>> {
         Ok(self.interruptible(self.plan.collection.load(family, self.device)?))
     }
 
-    /// A model that stops answering when the run is interrupted or the cell abandoned.
-    pub(crate) fn interruptible(&self, model: Box<dyn Model>) -> Box<dyn Model> {
+    /// A fresh copy of a vanilla as its service runs it.
+    pub(crate) fn vanilla(&self, family: usize) -> bertillon::Result<Box<dyn Model>> {
+        self.served(family, self.plan.collection.load(family, self.device)?)
+    }
+
+    /// A network as the service of this family runs it, which answers no more when the run is interrupted or the cell
+    /// abandoned.
+    pub(crate) fn served(
+        &self,
+        family: usize,
+        network: Box<dyn Model>,
+    ) -> bertillon::Result<Box<dyn Model>> {
+        Ok(self.interruptible(self.plan.served(family, network)?))
+    }
+
+    fn interruptible(&self, model: Box<dyn Model>) -> Box<dyn Model> {
         let stops = [self.interrupt.clone(), self.expired.clone()];
         Box::new(Interruptible { inner: model, stops })
     }

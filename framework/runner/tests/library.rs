@@ -15,7 +15,7 @@ use std::{
 };
 
 use bertillon::{
-    Mode, Model as _, Stream,
+    ImageRequest, Mode, Model as _, Stream,
     registry::{self, Builder, Origin, PluginKind},
     results::Results,
     suite::Suite,
@@ -109,7 +109,7 @@ fn every_panic_of_a_selector_or_a_method_comes_back_as_an_error() {
 #[test]
 fn every_panic_of_a_collection_comes_back_as_an_error() {
     let Builder::Images(build) = builder(PluginKind::Images) else { panic!("a source") };
-    panicked(build("{}").unwrap().load(None), "load");
+    panicked(build("{}").unwrap().load(&ImageRequest::default()), "load");
     let Builder::Models(build) = builder(PluginKind::Models) else { panic!("a collection") };
     panicked(build(&parameters("vanillas")), "vanillas");
     let collection = build("{}").unwrap();

@@ -30,7 +30,7 @@ fn the_papers_answers_are_781_models_in_23_families() {
     let collection = RecordedAnswers::configure(parameters).unwrap();
     assert_eq!(collection.vanillas().len(), 23);
     assert!(collection.vanillas().iter().all(|vanilla| vanilla.classes == 1000));
-    let split = ImageSource::load(&collection, None).unwrap();
+    let split = ImageSource::load(&collection, &ImageRequest::default()).unwrap();
     assert_eq!(split.pool.truth[..], independent(&folder.join("ground_truth.npy")));
     let scratch = tempfile::tempdir().unwrap();
     let recorded = collection.recorded(scratch.path()).unwrap().unwrap();

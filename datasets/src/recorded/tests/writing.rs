@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bertillon::{Group, npy};
+use bertillon::{Group, ImageRequest, npy};
 use proptest::prelude::*;
 
 use super::*;
@@ -185,7 +185,7 @@ proptest! {
                 prop_assert_eq!(&vanillas[found.family].ancestry, ancestry);
             }
         }
-        let truth = ImageSource::load(&collection, None).unwrap().pool;
+        let truth = ImageSource::load(&collection, &ImageRequest::default()).unwrap().pool;
         prop_assert_eq!((&truth.truth[..], truth.classes), (&TRUE_LABELS[..], 4));
         let access = if ranks == 1 { Access::Top1 } else { Access::TopK(ranks) };
         prop_assert_eq!(recorded[0].answers.ranks(), access.ranks());

@@ -55,6 +55,9 @@ pub(crate) struct SuiteArguments {
     /// Starts the programs that the suite names in `command` plugins: they run with your rights, within limits
     #[arg(long)]
     allow_commands: bool,
+    /// Leaves out images that can't be decoded, and names them in the results; without it they stop the run
+    #[arg(long)]
+    skip_bad_images: bool,
     /// Says nothing on standard error but errors
     #[arg(long)]
     quiet: bool,
@@ -112,6 +115,7 @@ impl SuiteArguments {
             device: self.device.device()?,
             threads: self.threads.map_or(processors, NonZeroUsize::get),
             cell_timeout: self.cell_timeout,
+            skip_bad_images: self.skip_bad_images,
             command: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             interrupt: Interrupt::default(),
         })

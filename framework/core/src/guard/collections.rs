@@ -5,7 +5,7 @@ use std::path::Path;
 use tch::Device;
 
 use super::{Contained, catch, models::model};
-use crate::{ImageSource, Model, ModelCollection, Recorded, Result, Split, Vanilla};
+use crate::{ImageRequest, ImageSource, Model, ModelCollection, Recorded, Result, Split, Vanilla};
 
 struct Images(Contained<dyn ImageSource>);
 
@@ -17,8 +17,8 @@ pub(crate) fn images(
 }
 
 impl ImageSource for Images {
-    fn load(&self, pool: Option<usize>) -> Result<Split> {
-        catch(|| self.0.load(pool))
+    fn load(&self, request: &ImageRequest<'_>) -> Result<Split> {
+        catch(|| self.0.load(request))
     }
 }
 
@@ -46,6 +46,11 @@ impl ModelCollection for Models {
 
     fn load(&self, index: usize, device: Device) -> Result<Box<dyn Model>> {
         model(catch(|| self.plugin.load(index, device))?)
+    }
+
+    fn mistaken(&self, index: usize, device: Device) -> Result<Vec<(String, Box<dyn Model>)>> {
+        let made = catch(|| self.plugin.mistaken(index, device))?;
+        made.into_iter().map(|(name, made)| Ok((name, model(made)?))).collect()
     }
 
     fn recorded(&self, scratch: &Path) -> Result<Option<Vec<Recorded>>> {

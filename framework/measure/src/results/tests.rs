@@ -23,6 +23,7 @@ fn detection() -> Results {
             negatives: 0,
             models: Vec::new(),
         },
+        images: None,
         fingerprints: Vec::new(),
         identification: Vec::new(),
         sequential: Vec::new(),

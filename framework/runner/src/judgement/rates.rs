@@ -1,11 +1,11 @@
 //! From distances to the entries of `results.json`.
 
 use bertillon::{
-    Answers,
+    Answers, ImageShape,
     evaluation::{self, Case, Evaluated, HitCounts, Settings},
     results::{
         BudgetResult, DrawResult, Enrolment, Evaluation, FamilyHits, FingerprintResult, Hits,
-        ModelRow, Population,
+        ImagesSent, ModelRow, Population, ServiceSettings,
     },
     suite::Negatives,
 };
@@ -220,6 +220,22 @@ pub(super) fn settings(plan: &Plan) -> Evaluation {
         draws: evaluation.draws,
         pool: plan.pool.len(),
     }
+}
+
+/// What was sent, and what services do to it.
+pub(super) fn images(plan: &Plan) -> Option<ImagesSent> {
+    let numbers = |shape: ImageShape| [shape.channels, shape.height, shape.width];
+    let services = plan.families.iter().filter_map(|family| {
+        let (preprocessing, input) = (family.vanilla.preprocessing?, family.vanilla.input?);
+        Some(ServiceSettings {
+            vanilla: family.vanilla.name.clone(),
+            input: numbers(input),
+            preprocessing: format!("{preprocessing}, centre {}x{}", input.height, input.width),
+            keeps_native: preprocessing.keeps_native,
+        })
+    });
+    let shape = numbers(plan.pool.images.as_ref()?.shape());
+    Some(ImagesSent { shape, services: services.collect() })
 }
 
 /// Every model with what became of it.

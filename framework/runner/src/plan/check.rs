@@ -93,7 +93,7 @@ impl<'a> Checker<'a> {
         let resolve = |path: &Located<String>| suite.resolve(path);
         let paths = Paths::by(&resolve);
         let images = self.keep(plugins::images(&suite.data, paths));
-        let models = self.keep(plugins::models(&models_use(suite), paths));
+        let models = self.keep(plugins::models(&plugins::models_use(suite), paths));
         let variants = self.variants(&suite.variants);
         let mut fingerprints = Vec::new();
         for given in &suite.fingerprints {
@@ -207,7 +207,11 @@ impl<'a> Checker<'a> {
             (None, Some(images)) => {
                 for vanilla in vanillas {
                     let (takes, has) = (vanilla.input, images.shape());
-                    if takes == Some(has) && vanilla.classes == split.classes.len() {
+                    let fits = match vanilla.preprocessing {
+                        Some(_) => takes.is_some_and(|takes| takes.channels == has.channels),
+                        None => takes == Some(has),
+                    };
+                    if fits && vanilla.classes == split.classes.len() {
                         continue;
                     }
                     let takes = takes.map_or_else(|| "nothing".to_owned(), |t| format!("{t:?}"));
@@ -427,19 +431,6 @@ impl<'a> Checker<'a> {
             })
             .collect()
     }
-}
-
-/// `[models]`, with what it leaves out taken from `[data]` where both have the same source.
-fn models_use(suite: &Suite) -> PluginUse {
-    let mut models = suite.models.clone();
-    if models.plugin.value == suite.data.plugin.value {
-        for (key, value) in &suite.data.parameters {
-            if models.parameters.iter().all(|(own, _)| own.value != key.value) {
-                models.parameters.push((key.clone(), value.clone()));
-            }
-        }
-    }
-    models
 }
 
 /// `attack.name=bp, k=0.5; selector entropy (head=0.1)`, as the suite gives them.

@@ -27,6 +27,7 @@ pub(crate) fn options(folder: &Path) -> Options {
         device: tch::Device::Cpu,
         threads: 2,
         cell_timeout: None,
+        skip_bad_images: false,
         command: Vec::new(),
         interrupt: Interrupt::default(),
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bertillon::{
-    Entry, Error, ModelCollection, guard,
+    Entry, Error, ImageRequest, ModelCollection, guard,
     library::Built,
     registry::{self, Builder, PluginKind},
 };
@@ -48,7 +48,7 @@ fn images(entry: &Entry) -> Option<Finding> {
     let Builder::Images(build) = entry.builder else { return None };
     // A source that wants a path has nothing to check yet.
     let source = build("{}").ok()?;
-    Some(match guard::catch(|| source.load(None)) {
+    Some(match guard::catch(|| source.load(&ImageRequest::default())) {
         Ok(split) => {
             let found =
                 format!("{} images in the pool, digest {:.16}", split.pool.len(), split.digest);

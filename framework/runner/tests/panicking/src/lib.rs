@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use bertillon::{
-    Changes, Configure, Cost, Derived, Fingerprint, FingerprintMethod, Group, ImageShape,
-    ImageSource, InputSelector, Knowledge, Mode, Model, ModelCollection, Needs, Owner, Parameter,
-    Recorded, Result, Split, Stream, Suspects, Vanilla, VariantGenerator, Variation, Workbench,
+    Changes, Configure, Cost, Derived, Fingerprint, FingerprintMethod, Group, ImageRequest,
+    ImageShape, ImageSource, InputSelector, Knowledge, Mode, Model, ModelCollection, Needs, Owner,
+    Parameter, Recorded, Result, Split, Stream, Suspects, Vanilla, VariantGenerator, Variation,
+    Workbench,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -199,7 +200,7 @@ impl FingerprintMethod for Panicking {
 }
 
 impl ImageSource for Panicking {
-    fn load(&self, _: Option<usize>) -> Result<Split> {
+    fn load(&self, _: &ImageRequest<'_>) -> Result<Split> {
         panic!("told to panic in load")
     }
 }
