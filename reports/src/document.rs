@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bertillon_measure::results::{Failure, FingerprintResult, ModelRow, Results, kind_name};
+use bertillon_measure::results::{
+    Failure, FingerprintResult, ImagesSent, ModelRow, Results, kind_name,
+};
 
 use crate::{
     published,
@@ -109,7 +111,7 @@ fn tables(results: &Results) -> Vec<Table> {
 
 fn facts(results: &Results) -> Vec<(&'static str, String)> {
     let (evaluation, population) = (&results.evaluation, &results.population);
-    vec![
+    let mut facts = vec![
         ("seed", results.seed.to_string()),
         ("pool", plural(evaluation.pool, "image", "images")),
         (
@@ -141,7 +143,27 @@ fn facts(results: &Results) -> Vec<(&'static str, String)> {
                 plural(evaluation.draws, "draw", "draws")
             ),
         ),
-    ]
+    ];
+    facts.extend(results.images.as_ref().and_then(queries).map(|sent| ("queries", sent)));
+    facts
+}
+
+/// The size at which queries are sent, and what services make of it; none where all take them as they are.
+fn queries(images: &ImagesSent) -> Option<String> {
+    let services = &images.services;
+    let preprocessing = &services.first()?.preprocessing;
+    let [channels, height, width] = images.shape;
+    let alike = services.iter().all(|service| service.preprocessing == *preprocessing);
+    let resized = match alike {
+        true => preprocessing.clone(),
+        false => "each its own way (results.json)".to_owned(),
+    };
+    let native = match services.iter().filter(|service| service.keeps_native).count() {
+        0 => "",
+        n if n == services.len() => "; an image of the network's size is left alone",
+        _ => "; some leave an image of their network's size alone",
+    };
+    Some(format!("8-bit, {channels}x{height}x{width}; services resize them: {resized}{native}"))
 }
 
 /// Method, parameters and notes of each fingerprint.
@@ -253,6 +275,8 @@ fn legend(results: &Results) -> Legend {
 
 #[cfg(test)]
 mod tests {
+    use bertillon_measure::results::ServiceSettings;
+
     use super::*;
     use crate::fixture;
 
@@ -278,6 +302,24 @@ mod tests {
         copy.agreement = Some(1.0);
         let expected = [(kind(copy), copy.family.clone())];
         assert_eq!(copies(&results), expected);
+    }
+
+    #[test]
+    fn what_services_do_to_queries_is_told_only_where_they_do_something() {
+        let service = |vanilla: &str, preprocessing: &str, keeps_native| ServiceSettings {
+            vanilla: vanilla.to_owned(),
+            input: [3, 224, 224],
+            preprocessing: preprocessing.to_owned(),
+            keeps_native,
+        };
+        let sent = |services| queries(&ImagesSent { shape: [3, 256, 256], services });
+        assert_eq!(sent(Vec::new()), None);
+        let alike = sent(vec![service("a", "to 224x224", true), service("b", "to 224x224", true)]);
+        let expected = "8-bit, 3x256x256; services resize them: to 224x224; an image of the network's size is left alone";
+        assert_eq!(alike.as_deref(), Some(expected));
+        let other = sent(vec![service("a", "to 224x224", false), service("b", "to 240x240", true)]);
+        let other = other.unwrap();
+        assert!(other.contains("each its own way") && other.contains("some leave"), "{other}");
     }
 
     #[test]

@@ -31,7 +31,12 @@ pub(super) fn compare(
         let Some(contenders) = table.iter().map(contender).collect::<Option<Vec<_>>>() else {
             continue;
         };
-        for (place, compared) in table.iter().zip(against_best(&contenders)) {
+        let compared = against_best(&contenders);
+        // Where nothing could be tested, for want of families, nobody is called the best either.
+        if compared.iter().all(|compared| compared.p.is_none()) {
+            continue;
+        }
+        for (place, compared) in table.iter().zip(compared) {
             *field(fingerprints, *place) = Some(compared);
         }
     }
