@@ -44,11 +44,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tch::Device;
 
-use files::{Form, Source, Stamp};
+use files::{Form, Source};
 use listing::{Listing, below};
 use pack::Packing;
 use population::{Member, Population};
 pub use write::{ManifestRow, write};
+
+use crate::stamp::Stamp;
 
 /// Name of the file with the true labels, unless parameters or manifest say otherwise.
 const TRUTH: &str = "ground_truth.npy";

@@ -1,10 +1,9 @@
 //! From the files of a folder to one matrix of labels.
 
 use std::{
-    fs::{File, Metadata},
+    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
-    time::UNIX_EPOCH,
 };
 
 use bertillon::{
@@ -13,21 +12,13 @@ use bertillon::{
 };
 use rayon::prelude::*;
 
+use crate::stamp::Stamp;
+
 /// Ranks that are taken of scores, unless a manifest says otherwise.
 const RANKS: usize = 5;
 
 /// Files that a thread reads before it may be given others, so that few buffers are made.
 const BATCH: usize = 16;
-
-/// What tells, without reading it, that a file is still the one that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) bytes: u64,
-    /// Time of the last change, in nanoseconds since 1970.
-    pub(super) modified: i64,
-    /// Number of the file in its file system; 0 where there are none.
-    pub(super) inode: u64,
-}
 
 /// A file of recorded answers.
 #[derive(Debug, Clone)]
@@ -43,23 +34,6 @@ pub(super) struct Form {
     pub(super) images: usize,
     pub(super) ranks: usize,
     pub(super) classes: usize,
-}
-
-impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
-        #[cfg(not(unix))]
-        let inode = 0;
-        let modified = metadata.modified().map_or(i64::MAX, |time| {
-            let (duration, sign) = match time.duration_since(UNIX_EPOCH) {
-                Ok(after) => (after, 1),
-                Err(before) => (before.duration(), -1),
-            };
-            i64::try_from(duration.as_nanos()).map_or(i64::MAX, |nanoseconds| sign * nanoseconds)
-        });
-        Self { bytes: metadata.len(), modified, inode }
-    }
 }
 
 impl Form {

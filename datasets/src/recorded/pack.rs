@@ -19,15 +19,13 @@ use std::{
 use memmap2::Mmap;
 use tempfile::NamedTempFile;
 
-use super::files::{Form, Stamp};
+use super::files::Form;
+use crate::stamp::{RACY, Stamp};
 
 const MAGIC: &[u8; 16] = b"bertillon pack 1";
 
 /// 1 in the machine's own byte order: labels are mapped as they lie.
 const ORDER: [u8; 8] = 1_u64.to_ne_bytes();
-
-/// A source younger than that, in nanoseconds, when it was read is not packed.
-const RACY: i64 = 2_000_000_000;
 
 const HEAD: usize = 80;
 const RECORD: usize = 56;
@@ -92,7 +90,7 @@ pub(super) fn open(
     let mut digests = Vec::with_capacity(stamps.len());
     for (record, stamp) in header[HEAD..].as_chunks::<RECORD>().0.iter().zip(stamps) {
         let (stamped, digest) = record.split_at(RECORD - CHECKSUM);
-        if stamped != stamp_bytes(*stamp) {
+        if stamped != stamp.to_bytes() {
             return None;
         }
         digests.push(blake3::Hash::from_slice(digest).ok()?);
@@ -148,7 +146,7 @@ impl Packing {
     ) -> io::Result<()> {
         let mut header = head(recipe, form, stamps.len()).to_vec();
         for (model, stamp) in stamps.iter().enumerate() {
-            header.extend(stamp_bytes(*stamp));
+            header.extend(stamp.to_bytes());
             let answers = form.answers(labels, model).map_err(io::Error::other)?;
             header.extend(answers.digest().as_bytes());
         }
@@ -173,14 +171,6 @@ fn head(recipe: &blake3::Hash, form: Form, models: usize) -> [u8; HEAD] {
         place.copy_from_slice(&(number as u64).to_le_bytes());
     }
     head
-}
-
-fn stamp_bytes(stamp: Stamp) -> [u8; RECORD - CHECKSUM] {
-    let mut bytes = [0; RECORD - CHECKSUM];
-    bytes[..8].copy_from_slice(&stamp.bytes.to_le_bytes());
-    bytes[8..16].copy_from_slice(&stamp.modified.to_le_bytes());
-    bytes[16..].copy_from_slice(&stamp.inode.to_le_bytes());
-    bytes
 }
 
 fn labels_start(models: usize) -> Option<usize> {

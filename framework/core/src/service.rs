@@ -13,7 +13,7 @@ const CHUNK: usize = 64;
 
 /// The size to which an image is brought before its centre is cut out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected pixels of the shorter side, or [height, width]")]
 pub enum Resize {
     /// The shorter side, in pixels; the longer one follows, rounded down.
     Shorter(usize),
