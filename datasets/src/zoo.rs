@@ -102,6 +102,11 @@ impl ModelCollection for Zoo {
         let layers = (file.member.architecture.layers)();
         Ok(Box::new(weights::from_bytes(layers, &file.bytes, &file.path, device)?))
     }
+
+    /// Its networks, exported or not, take `[0, 1]`.
+    fn normalisation(&self, _: usize) -> Option<[Vec<f64>; 2]> {
+        Some([vec![1.0], vec![0.0]])
+    }
 }
 
 impl WeightFile {

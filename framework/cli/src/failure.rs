@@ -43,7 +43,7 @@ pub(crate) enum Outcome {
     SomeAbandoned,
     /// The machine is not ready, as was said line by line.
     NotReady,
-    /// A gate failed, for the reasons shown.
+    /// A gate failed, for the reasons shown; a suspect that is rejected fails one too, where the user asks for it.
     GateFailed,
     /// A gate could not decide, for the reasons shown.
     GateUndecided,

@@ -99,6 +99,11 @@ pub(crate) fn table<const N: usize>(
     format!("{}\n", table.trim_fmt())
 }
 
+/// A number with what it counts: `1 query`, `2 queries`.
+pub(crate) fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 /// A time in words: `12 s`, `3 min`, `1 h 20 min`.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {

@@ -192,7 +192,7 @@ fn shells_take_their_completions_and_bash_completes_plugins() {
     for shell_name in ["bash", "zsh", "fish", "powershell"] {
         let (code, script, stderr) = place.run(&["completions", shell_name]);
         assert_eq!((code, stderr.as_str()), (0, ""), "{shell_name}");
-        for word in ["init", "schema", "doctor", "dry-run"] {
+        for word in ["init", "schema", "doctor", "dry-run", "enroll", "verify", "exit-code"] {
             assert!(script.contains(word), "{shell_name}: {word}");
         }
         fs::write(place.path(shell_name), script).unwrap();

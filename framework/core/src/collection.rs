@@ -120,6 +120,13 @@ pub trait ModelCollection: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What the network of a vanilla takes in place of an image's samples in `[0, 1]`: `scale x + offset`, a number for all
+    /// channels or one each, for networks that are exported like it. None where that is not known.
+    fn normalisation(&self, index: usize) -> Option<[Vec<f64>; 2]> {
+        let _ = index;
+        None
+    }
+
     /// Reads what was recorded in place of models: each vanilla once, then its variants, in a fixed order; none for a
     /// collection whose models can be asked. `scratch` is a folder in which a faster copy may be kept from run to run.
     ///

@@ -15,10 +15,12 @@ mod header;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::{fs::File, io, path::Path};
 
 pub use decode::{Array, Decoder};
 pub use header::Header;
+
+use crate::Answers;
 
 /// Most classes, hence scores a row and ranks, that labels of 16 bits tell apart.
 pub const MAX_CLASSES: usize = 1 << 16;
@@ -207,6 +209,22 @@ pub enum Error {
 
 /// Result of reading a file.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The answers of one model in the file at `path`: `ranks` labels an image, all below `classes`.
+///
+/// # Errors
+/// When the file holds neither labels nor scores, too few ranks, or a label or score that is none.
+pub fn read_answers(path: &Path, ranks: usize, classes: usize) -> Result<Answers> {
+    let file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    let mut decoder = Decoder::default();
+    let array = decoder.open(file, bytes)?;
+    // No more than the file holds, whose length was compared with its shape.
+    let content = array.header().content()?;
+    let mut labels = vec![0; content.images() * ranks.min(content.ranks())];
+    array.labels(ranks, classes, &mut labels)?;
+    Ok(Answers::new(labels, ranks).expect("as many labels as ranks for every image"))
+}
 
 /// A file of labels, `ranks` an image: u16, little-endian, `[images]` for one rank and `[images, ranks]` else.
 ///

@@ -11,12 +11,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bertillon::{Answers, Changes, Fingerprint, ImageShape, Images, Queries};
+use bertillon::{Answers, Changes, Fingerprint};
 use npyz::WriterBuilder;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{RunError, key::Key};
+use crate::{
+    RunError,
+    key::Key,
+    tensors::{self, Named, Notes},
+};
 
 /// Bytes after the array of a `.npy` object: a mark and the BLAKE3 of all before it. Readers of `.npy` ignore them.
 const MARK: &[u8; 8] = b"\nBLAKE3\n";
@@ -192,66 +196,15 @@ fn decode_answers(bytes: &[u8]) -> Result<Answers, String> {
         .map_err(|e| e.to_string())
 }
 
-/// Everything of a fingerprint that is no tensor.
-#[derive(Serialize, Deserialize)]
-struct BankNotes {
-    notes: Vec<(String, f64)>,
-    has_truth: bool,
-    crafted: Option<[usize; 3]>,
-}
-
-fn little_endian<T: Copy, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-    values.iter().flat_map(|&value| bytes(value)).collect()
-}
-
 fn encode_fingerprint(bank: &Fingerprint) -> Vec<u8> {
-    let crafted = bank.queries.crafted.as_ref();
-    let shape = crafted.map(|images| images.shape());
-    let n = |count: usize| vec![count];
-    let truth = bank.truth.as_deref().unwrap_or_default();
-    let reference = &bank.reference;
-    let tensors: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = vec![
-        (
-            "crafted",
-            Dtype::U8,
-            shape.map_or(n(0), |s| {
-                vec![crafted.map_or(0, Images::len), s.channels, s.height, s.width]
-            }),
-            crafted.map_or(Vec::new(), |images| images.as_bytes().to_vec()),
-        ),
-        (
-            "pool",
-            Dtype::U32,
-            n(bank.queries.pool.len()),
-            little_endian(&bank.queries.pool, u32::to_le_bytes),
-        ),
-        (
-            "reference",
-            Dtype::U16,
-            vec![reference.len(), reference.ranks()],
-            little_endian(reference.as_slice(), u16::to_le_bytes),
-        ),
-        ("state", Dtype::F64, n(bank.state.len()), little_endian(&bank.state, f64::to_le_bytes)),
-        ("truth", Dtype::U16, n(truth.len()), little_endian(truth, u16::to_le_bytes)),
-    ];
-    let notes = serde_json::to_string(&BankNotes {
-        notes: bank.notes.clone(),
-        has_truth: bank.truth.is_some(),
-        crafted: shape.map(|s| [s.channels, s.height, s.width]),
-    })
-    .expect("plain data serialises");
-    let mut digest = blake3::Hasher::new();
-    digest.update(notes.as_bytes());
-    tensors.iter().for_each(|(_, _, _, data)| {
-        digest.update(data);
-    });
+    let tensors = tensors::of(bank);
+    let notes = serde_json::to_string(&Notes::of(bank)).expect("plain data serialises");
+    let digest = digest_of_fingerprint(&notes, tensors.iter().map(|tensor| &*tensor.data));
     let metadata = HashMap::from([
         ("notes".to_owned(), notes),
-        ("blake3".to_owned(), digest.finalize().to_hex().to_string()),
+        ("blake3".to_owned(), digest.to_hex().to_string()),
     ]);
-    let views = tensors.iter().map(|(name, kind, shape, data)| {
-        (*name, TensorView::new(*kind, shape.clone(), data).expect("sizes agree by construction"))
-    });
+    let views = tensors.iter().map(Named::view);
     safetensors::serialize(views, Some(metadata)).expect("writing to memory")
 }
 
@@ -259,53 +212,31 @@ fn decode_fingerprint(bytes: &[u8]) -> Result<Fingerprint, String> {
     let text = |e: safetensors::SafeTensorError| e.to_string();
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(text)?;
     let metadata = header.metadata().as_ref().ok_or("it has no notes")?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(text)?;
-    let tensor = |name| tensors.tensor(name).map_err(text);
+    let file = SafeTensors::deserialize(bytes).map_err(text)?;
     let notes = metadata.get("notes").ok_or("it has no notes")?;
-    let mut digest = blake3::Hasher::new();
-    digest.update(notes.as_bytes());
-    for name in ["crafted", "pool", "reference", "state", "truth"] {
-        digest.update(tensor(name)?.data());
-    }
-    if metadata.get("blake3").map(String::as_str) != Some(digest.finalize().to_hex().as_str()) {
+    let tensors = tensors::FINGERPRINT.map(|name| file.tensor(name));
+    let tensors = tensors.into_iter().collect::<Result<Vec<_>, _>>().map_err(text)?;
+    let digest = digest_of_fingerprint(notes, tensors.iter().map(|tensor| tensor.data()));
+    if metadata.get("blake3").map(String::as_str) != Some(digest.to_hex().as_str()) {
         return Err("its digest differs".to_owned());
     }
-    let notes: BankNotes = serde_json::from_str(notes).map_err(|e| e.to_string())?;
-    let u16s = |data: &[u8]| -> Vec<u16> {
-        data.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
-    };
-    let reference = tensor("reference")?;
-    let ranks = *reference.shape().get(1).ok_or("its reference is no table")?;
-    let shape =
-        notes.crafted.map(|[channels, height, width]| ImageShape { channels, height, width });
-    let crafted = shape
-        .map(|shape| {
-            Images::new(tensor("crafted")?.data().to_vec(), shape).map_err(|e| e.to_string())
-        })
-        .transpose()?;
-    let truth = u16s(tensor("truth")?.data());
-    Ok(Fingerprint {
-        queries: Queries {
-            pool: tensor("pool")?
-                .data()
-                .chunks_exact(4)
-                .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect(),
-            crafted,
-        },
-        reference: Answers::new(u16s(reference.data()), ranks).map_err(|e| e.to_string())?,
-        truth: notes.has_truth.then_some(truth),
-        state: tensor("state")?
-            .data()
-            .chunks_exact(8)
-            .map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")))
-            .collect(),
-        notes: notes.notes,
-    })
+    let notes = serde_json::from_str(notes).map_err(|e| e.to_string())?;
+    tensors::fingerprint(&file, notes, |_| None)
+}
+
+fn digest_of_fingerprint<'a>(notes: &str, tensors: impl Iterator<Item = &'a [u8]>) -> blake3::Hash {
+    let mut digest = blake3::Hasher::new();
+    digest.update(notes.as_bytes());
+    tensors.for_each(|data| {
+        digest.update(data);
+    });
+    digest.finalize()
 }
 
 #[cfg(test)]
 mod tests {
+    use bertillon::{ImageShape, Images, Queries};
+
     use super::*;
 
     fn bank() -> Fingerprint {

@@ -131,6 +131,18 @@ pub(crate) fn benign(
     Ok(enrolled)
 }
 
+/// Some queries of a bank, at most `budget`, and the row of each.
+pub(crate) fn sampled(
+    bank: &Fingerprint,
+    budget: usize,
+    mut stream: Stream,
+) -> (Fingerprint, Vec<u32>) {
+    let size = bank.queries.len();
+    let mut rows = stream.sample_indices(size, budget.min(size));
+    rows.sort_unstable();
+    (bank.sample(&rows), rows)
+}
+
 /// Holds a method to its budget and its fingerprint to its shape.
 fn check(fingerprint: &Fingerprint, budget: usize, pool: usize) -> PluginResult<()> {
     let Queries { pool: indices, .. } = &fingerprint.queries;

@@ -37,6 +37,13 @@ pub(crate) enum Extent {
     Recording,
     /// Owners enrol and judge as well.
     Whole,
+    /// One owner enrols by one fingerprint.
+    Enrolment {
+        /// Index of the fingerprint.
+        fingerprint: usize,
+        /// Her family.
+        owner: usize,
+    },
 }
 
 /// What cells cost, in seconds of one worker as far as `speeds` are known.
@@ -106,31 +113,37 @@ impl Forecast<'_> {
         let owners = plan.families.len();
         let mut steps =
             vec![Ahead::new(step::VANILLAS, (0..owners).map(|family| self.vanilla(family)))];
-        let mut banks = Vec::new();
-        if extent == Extent::Whole {
-            let mut counted = HashSet::new();
-            for (index, fingerprint) in plan.fingerprints.iter().enumerate() {
-                if plan.rehearses(fingerprint) {
-                    let cells = (0..owners).map(|o| self.rehearsals(index, o, &mut counted));
-                    let name = step::rehearsing(&fingerprint.name);
-                    steps.push(Ahead::new(&name, cells));
+        let (mut banks, mut crafted) = (Vec::new(), Vec::new());
+        let mut counted = HashSet::new();
+        for (index, fingerprint) in plan.fingerprints.iter().enumerate() {
+            let enrols = |owner: &usize| match extent {
+                Extent::Recording => false,
+                Extent::Whole => true,
+                Extent::Enrolment { fingerprint, owner: one } => {
+                    (fingerprint, one) == (index, *owner)
                 }
+            };
+            let owners: Vec<usize> = (0..owners).filter(enrols).collect();
+            if plan.rehearses(fingerprint) && !owners.is_empty() {
+                let cells = owners.iter().map(|&o| self.rehearsals(index, o, &mut counted));
+                steps.push(Ahead::new(&step::rehearsing(&fingerprint.name), cells));
             }
-            let mut crafted = Vec::new();
-            for (index, fingerprint) in plan.crafting() {
-                crafted.extend((0..owners).map(|owner| self.bank(index, owner)));
-                let size = fingerprint.bank.unwrap_or_default();
-                banks.extend((0..owners).map(|o| (plan.bank_key(fingerprint, o), size)));
+            if let Some(size) = fingerprint.bank {
+                crafted.extend(owners.iter().map(|&owner| self.bank(index, owner)));
+                banks.extend(owners.iter().map(|&o| (plan.bank_key(fingerprint, o), size)));
             }
-            if !crafted.is_empty() {
-                steps.push(Ahead::new(step::CRAFTING, crafted));
-            }
+        }
+        if !crafted.is_empty() {
+            steps.push(Ahead::new(step::CRAFTING, crafted));
         }
         let models = plan.models().into_iter().map(|model| self.model(model, &banks));
         steps.push(Ahead::new(step::MODELS, models));
-        if extent == Extent::Whole {
-            steps.extend(self.judging().into_iter().map(|name| Ahead::new(&name, [])));
-        }
+        let judging = match extent {
+            Extent::Recording => Vec::new(),
+            Extent::Whole => self.judging(),
+            Extent::Enrolment { .. } => vec![step::DISTANCES.to_owned()],
+        };
+        steps.extend(judging.into_iter().map(|name| Ahead::new(&name, [])));
         steps
     }
 

@@ -3,8 +3,11 @@
 mod cache;
 mod context;
 mod dry_run;
+mod enroll;
+mod enrolled;
 mod enrolment;
 mod forecast;
+mod interrogation;
 mod judgement;
 mod key;
 mod library;
@@ -15,6 +18,8 @@ mod population;
 mod preflight;
 mod record;
 mod run;
+mod tensors;
+mod verify;
 mod worker;
 
 use std::{
@@ -29,10 +34,14 @@ use std::{
 use bertillon::{results::Results, suite::SuiteError};
 
 pub use dry_run::plan;
+pub use enroll::{Enrolment, NewlyEnrolled, enroll};
+pub use enrolled::{Card, Enrolled, Judged, MethodCard, OwnerCard, ThresholdCard};
+pub use interrogation::{Answering, Ask};
 pub use library::{SuiteLibraries, load_libraries_of, load_library};
 pub use plan::with_plugin_mistakes;
 pub use record::{RecordedModel, Recording, record};
 pub use run::run;
+pub use verify::{MethodSource, Suspect, Verdict, suspect_of_suite, verify};
 
 /// How to run a suite.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use bertillon::{
     Access, CHUNK, Cost, FingerprintMethod, ImageRequest, InputSelector, Knowledge, LabelledImages,
     Model, ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Service, Stream, Vanilla,
     VariantGenerator, Variation,
-    suite::{IdentifyBy, Suite, Task},
+    suite::{IdentifyBy, Negatives, Suite, Task},
 };
 
 use check::Checker;
@@ -354,6 +354,21 @@ impl Plan {
         fingerprint.knowledge.rehearsals || tells_kinds && fingerprint.bank.is_none()
     }
 
+    /// Whether the pair of an owner and a suspect counts: what she rehearses is no true pair, and of the false ones those
+    /// with her peers are left out where the suite asks for strangers.
+    pub(crate) fn counts(
+        &self,
+        fingerprint: &PlannedFingerprint,
+        owner: usize,
+        suspect: ModelId,
+    ) -> bool {
+        if suspect.family == owner {
+            return !suspect.variant.is_some_and(|variant| fingerprint.rehearses(self, variant));
+        }
+        self.suite.evaluation.negatives == Negatives::All
+            || !fingerprint.peers[owner].contains(&suspect.family)
+    }
+
     /// Fingerprints whose queries are crafted, with their index.
     pub(crate) fn crafting(&self) -> impl Iterator<Item = (usize, &PlannedFingerprint)> {
         self.fingerprints.iter().enumerate().filter(|(_, fingerprint)| fingerprint.bank.is_some())
@@ -388,7 +403,7 @@ fn user(error: bertillon::Error) -> RunError {
     RunError::User(error.to_string())
 }
 
-fn device_class(device: tch::Device) -> &'static str {
+pub(crate) fn device_class(device: tch::Device) -> &'static str {
     match device {
         tch::Device::Cpu => "cpu",
         tch::Device::Cuda(_) => "cuda",
@@ -398,7 +413,7 @@ fn device_class(device: tch::Device) -> &'static str {
 }
 
 /// The widest vectors that libtorch's kernels may use here; they change the last bits of its sums.
-fn cpu_capability() -> &'static str {
+pub(crate) fn cpu_capability() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx512f") {

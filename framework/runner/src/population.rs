@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use bertillon::{Answers, Changes, Error, Fingerprint, Images, Model, Workbench, answer};
+use bertillon::{Answers, Changes, Derived, Error, Fingerprint, Images, Model, Workbench, answer};
 
 use crate::{
     RunError,
@@ -115,11 +115,22 @@ impl Place {
     }
 }
 
+/// A variant as its service runs it, and what was done to it.
 fn derive(
     site: &Site,
     family: usize,
     place: Place,
 ) -> bertillon::Result<(Box<dyn Model>, Changes)> {
+    let Derived { model, changes } = derive_network(site, family, place)?;
+    Ok((site.served(family, model)?, changes))
+}
+
+/// The network of a variant.
+pub(crate) fn derive_network(
+    site: &Site,
+    family: usize,
+    place: Place,
+) -> bertillon::Result<Derived> {
     let plan = site.plan();
     let variant = place.of(plan);
     let derivation = variant.derivation.as_ref().ok_or_else(only_recorded)?;
@@ -128,8 +139,7 @@ fn derive(
         device: site.device(),
         stream: plan.derivation_stream(family, variant, place.role()),
     };
-    let derived = derivation.generator.derive(site.network(family)?, &mut workbench)?;
-    Ok((site.served(family, derived.model)?, derived.changes))
+    derivation.generator.derive(site.network(family)?, &mut workbench)
 }
 
 fn only_recorded() -> Error {

@@ -98,6 +98,15 @@ def method(ranks=1, knowledge=(), selector=False, crafts=False):
     return register
 
 
+def suspect(function):
+    """What `bertillon verify --command` asks: f(images) -> answers, for images uint8 [N, C, H, W].
+
+    Answers are labels, integers [N] or the best first [N, k], or scores, floats [N, classes].
+    """
+    _plugins["suspect"] = (function, lambda parameters: {})
+    return function
+
+
 class Enrolled:
     """What enrolment gives: indices into the pool, crafted images (uint8 [n, C, H, W]), numbers to judge with, notes."""
 
@@ -210,7 +219,8 @@ def _distances(plugin, request):
 
 def _answer(request):
     call, given = request["call"], request["parameters"]
-    role = {"transform": "variant", "derive": "variant", "select": "selector"}.get(call, "method")
+    roles = {"transform": "variant", "derive": "variant", "select": "selector", "answer": "suspect"}
+    role = roles.get(call, "method")
     role = request["role"] if call == "describe" else role
     if role not in _plugins:
         raise ValueError(f"this program is no {role}, but: {', '.join(_plugins) or 'nothing'}")
@@ -228,6 +238,9 @@ def _answer(request):
         rng = np.random.default_rng(request["seed"])
         chosen = made(_owner(request["owner"]), request["budget"], rng, **parameters)
         return {"indices": [int(index) for index in chosen]}
+    if call == "answer":
+        _save(request["output"], np.asarray(made(_load(request["images"]), **parameters)))
+        return {}
     return {"enroll": _enroll, "distances": _distances}[call](made(**parameters), request)
 
 

@@ -12,6 +12,7 @@ use std::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bertillon::{Error, Knowledge, Result, Stream};
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use self::{
+    params::Surroundings,
     process::Process,
     protocol::{Call, Known, Reply, Request, Role},
 };
@@ -57,6 +59,16 @@ impl Plugin {
     /// When a parameter is impossible.
     pub(crate) fn new(params: Params) -> Result<Self> {
         Ok(Self { program: Program::shared(params.start()?)?, parameters: params.parameters })
+    }
+
+    /// The program of these words, which the user named, with its arguments; it finds her folder and environment.
+    ///
+    /// # Errors
+    /// When no scratch folder can be made.
+    pub(crate) fn of_user(words: Vec<PathBuf>, time_limit: Duration) -> Result<Self> {
+        let surroundings = Surroundings::Users;
+        let start = params::Start { words, surroundings, time_limit, digest: String::new() };
+        Ok(Self { program: Program::shared(start)?, parameters: Map::new() })
     }
 
     /// Asks the program what it is.

@@ -5,6 +5,7 @@ mod compare;
 mod completions;
 mod describe;
 mod doctor;
+mod enroll;
 mod history;
 mod init;
 mod libraries;
@@ -16,6 +17,7 @@ mod report;
 mod run;
 mod schema;
 mod suite;
+mod verify;
 mod zoo;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +41,10 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Writes the answers of a suite's models, to be scored elsewhere without the models
     Record(record::Arguments),
+    /// Enrols a model by one fingerprint of a suite, for use without the suite
+    Enroll(enroll::Arguments),
+    /// Puts an enrolled fingerprint to one suspect
+    Verify(Box<verify::Arguments>),
     /// Writes a suite to start from, with every key explained
     Init(init::Arguments),
     /// Lists plugins, or suites
@@ -71,6 +77,8 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(arguments),
             Self::Record(arguments) => record::run(arguments),
+            Self::Enroll(arguments) => enroll::run(arguments),
+            Self::Verify(arguments) => verify::run(*arguments),
             Self::Init(arguments) => init::run(&arguments),
             Self::List(arguments) => list::run(&arguments),
             Self::Describe(arguments) => describe::run(&arguments),

@@ -3,7 +3,7 @@
 use std::{
     env,
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     str::FromStr,
     sync::{Arc, Weak},
@@ -28,6 +28,13 @@ pub(crate) struct SuiteArguments {
     /// Suite file
     #[arg(value_hint = ValueHint::FilePath)]
     suite: PathBuf,
+    #[command(flatten)]
+    work: WorkArguments,
+}
+
+/// All of them but the suite.
+#[derive(Debug, Args)]
+pub(crate) struct WorkArguments {
     /// Folder of what was computed before, shared by all suites
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".bertillon/cache")]
     cache: PathBuf,
@@ -64,7 +71,7 @@ pub(crate) struct SuiteArguments {
 }
 
 /// A positive number of seconds.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0);
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
@@ -74,10 +81,42 @@ fn seconds(text: &str) -> Result<Duration, String> {
 impl SuiteArguments {
     /// The suite, with what was overridden; libraries of plugins are loaded.
     pub(crate) fn read(&self) -> Result<Suite, Failure> {
+        self.work.load_plugins()?;
+        self.work.read(&self.suite)
+    }
+
+    /// How to run it, results in `out`.
+    pub(crate) fn options(&self, out: PathBuf) -> Result<Options, Failure> {
+        self.work.options(out)
+    }
+
+    /// Says what is no error, unless the user wants quiet.
+    pub(crate) fn note(&self, text: &str) {
+        self.work.note(text);
+    }
+
+    /// Does `work` with its progress shown, until it ends or Ctrl-C stops it.
+    pub(crate) fn watched<T>(
+        &self,
+        options: &Options,
+        work: impl FnOnce(&Reporter) -> Result<T, RunError>,
+    ) -> Result<T, Failure> {
+        self.work.watched(options, work)
+    }
+}
+
+impl WorkArguments {
+    /// Loads the libraries that the user names, and allows programs where she does.
+    pub(crate) fn load_plugins(&self) -> Result<(), Failure> {
         self.libraries.load()?;
         if self.allow_commands {
             bertillon::registry::allow_commands();
         }
+        Ok(())
+    }
+
+    /// A suite, with what was overridden; libraries that it names are loaded.
+    pub(crate) fn read(&self, suite: &Path) -> Result<Suite, Failure> {
         let mut overrides = self.overrides.clone();
         overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
         let libraries = match self.allow_plugins {
@@ -85,7 +124,7 @@ impl SuiteArguments {
             false => SuiteLibraries::Refused,
         };
         let load = |suite: &Suite| bertillon_runner::load_libraries_of(suite, libraries);
-        match Suite::read(&self.suite, &overrides) {
+        match Suite::read(suite, &overrides) {
             Ok(suite) => {
                 load(&suite)?;
                 Ok(suite)

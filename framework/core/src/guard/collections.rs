@@ -53,6 +53,10 @@ impl ModelCollection for Models {
         made.into_iter().map(|(name, made)| Ok((name, model(made)?))).collect()
     }
 
+    fn normalisation(&self, index: usize) -> Option<[Vec<f64>; 2]> {
+        catch(|| Ok(self.plugin.normalisation(index))).unwrap_or_default()
+    }
+
     fn recorded(&self, scratch: &Path) -> Result<Option<Vec<Recorded>>> {
         catch(|| self.plugin.recorded(scratch))
     }

@@ -26,6 +26,7 @@
 mod accept;
 mod against_best;
 mod bootstrap;
+mod calibration;
 mod curve;
 mod evaluate;
 mod grouping;
@@ -47,6 +48,7 @@ mod weights;
 
 pub use against_best::{Contender, Replicated, against_best};
 pub(crate) use bootstrap::interval;
+pub use calibration::{Calibration, Stranger, calibrate, calibrate_nominally};
 pub use evaluate::{Case, Evaluated, Settings, Suspect, evaluate};
 pub use grouping::Grouping;
 pub use hits::HitCounts;

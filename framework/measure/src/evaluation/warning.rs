@@ -10,10 +10,10 @@ use super::{
 use crate::suite::Protocol;
 
 /// A rate below this share of its target is coarse: ties keep the strict test from using what it may.
-const FAR_BELOW: f64 = 0.8;
+pub(super) const FAR_BELOW: f64 = 0.8;
 
 /// False pairs, and ordered pairs of families, that should stand behind a threshold.
-const FEW: u64 = 10;
+pub(super) const FEW: u64 = 10;
 
 /// What a reader should know before trusting a rate.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -72,7 +72,7 @@ impl Asker {
         &self,
         plan: &Plan,
         budget: usize,
-        mut stream: Stream,
+        stream: Stream,
     ) -> bertillon::Result<Asked> {
         let planned = &plan.fingerprints[self.index];
         let (fingerprint, rows, table) = match &self.asks {
@@ -82,10 +82,8 @@ impl Asker {
                 (fingerprint, rows, &**table)
             }
             Asks::Crafted { bank, table } => {
-                let size = bank.queries.len();
-                let mut rows = stream.sample_indices(size, budget.min(size));
-                rows.sort_unstable();
-                (bank.sample(&rows), rows, &**table)
+                let (fingerprint, rows) = enrolment::sampled(bank, budget, stream);
+                (fingerprint, rows, &**table)
             }
         };
         let suspects = Suspects::new(table, &rows, planned.needs.access.ranks());

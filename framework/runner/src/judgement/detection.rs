@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use bertillon::{
     Fingerprint,
     results::{Failure, Note},
-    suite::Negatives,
 };
 
 use super::{Bench, Material, asker::Asker};
@@ -169,19 +168,13 @@ fn assemble(
 ) -> Scored {
     let planned = &plan.fingerprints[index];
     let columns = bench.kept.len();
-    let strangers_only = plan.suite.evaluation.negatives == Negatives::Strangers;
     let budgets = plan.suite.evaluation.budgets.len();
     let draws = plan.suite.evaluation.draws;
     let mut judged = vec![vec![false; owners.len() * columns]; budgets];
     let mut failed = vec![0; budgets];
     for (owner, scores) in owners.iter().enumerate() {
         for (column, outcome) in bench.kept.iter().enumerate() {
-            let suspect = outcome.model;
-            let counts = if suspect.family == owner {
-                !suspect.variant.is_some_and(|v| planned.rehearses(plan, v))
-            } else {
-                !strangers_only || !planned.peers[owner].contains(&suspect.family)
-            };
+            let counts = plan.counts(planned, owner, outcome.model);
             let answered =
                 planned.bank.is_none() || matches!(outcome.banks.get(&(index, owner)), Some(Ok(_)));
             for budget in 0..budgets {

@@ -1,7 +1,9 @@
 //! Parameters that all plugins of this crate share.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     path::{self, Path, PathBuf},
     time::Duration,
 };
@@ -54,13 +56,24 @@ impl Default for Params {
 pub(crate) struct Start {
     /// The program and its arguments.
     pub(crate) words: Vec<PathBuf>,
-    /// Environment variables that were named and are set.
-    pub(crate) environment: Vec<(String, std::ffi::OsString)>,
+    pub(crate) surroundings: Surroundings,
     pub(crate) time_limit: Duration,
-    /// In bytes.
-    pub(crate) memory_limit: u64,
     /// Of the script, its further files and what runs it.
     pub(crate) digest: String,
+}
+
+/// What a program finds around it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Surroundings {
+    /// A folder of its own and a clean environment: a suite names it.
+    Clean {
+        /// Environment variables that were named and are set.
+        environment: Vec<(String, OsString)>,
+        /// In bytes.
+        memory_limit: u64,
+    },
+    /// The user's folder and environment: she named it herself.
+    Users,
 }
 
 impl Params {
@@ -104,10 +117,9 @@ impl Params {
         let environment = self.environment.iter();
         let environment = environment.filter_map(|name| Some((name.clone(), env::var_os(name)?)));
         Ok(Start {
-            environment: environment.collect(),
+            surroundings: Surroundings::Clean { environment: environment.collect(), memory_limit },
             words: interpreter.into_iter().map(resolved).chain([script]).collect(),
             time_limit,
-            memory_limit,
             digest: hasher.finalize().to_hex().to_string(),
         })
     }

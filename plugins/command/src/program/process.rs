@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
@@ -17,7 +17,7 @@ use bertillon::{Error, Result};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
 use tempfile::TempDir;
 
-use super::params::Start;
+use super::params::{Start, Surroundings};
 
 /// Longest line that is read: a distance for each of a million suspects.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -35,31 +35,42 @@ pub(super) struct Process {
     input: ChildStdin,
     lines: mpsc::Receiver<io::Result<String>>,
     errors: Arc<Mutex<VecDeque<u8>>>,
-    memory_limit: u64,
-    /// Its working directory.
+    /// In bytes, where there is one.
+    memory_limit: Option<u64>,
+    /// Its own folder.
     _folder: TempDir,
 }
 
 impl Process {
     /// Starts one in `folder`, with the Python modules of `modules`.
     pub(super) fn start(start: &Start, folder: TempDir, modules: &Path) -> Result<Self> {
-        let name = start.words.last().and_then(|script| script.file_name()).unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
-        let failed = |error: io::Error| {
-            let words: Vec<_> = start.words.iter().map(|word| word.display().to_string()).collect();
-            Error::Refused(format!("`{}` can't be started: {error}", words.join(" ")))
-        };
+        let words: Vec<_> = start.words.iter().map(|word| word.display().to_string()).collect();
+        let words = words.join(" ");
+        let failed =
+            |error: io::Error| Error::Refused(format!("`{words}` can't be started: {error}"));
         let (program, arguments) = start.words.split_first().expect("a script at least");
         let mut command = Command::new(program);
         command
             .args(arguments)
-            .current_dir(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        set_environment(&mut command, start, folder.path(), modules);
-        set_limits(&mut command, start.memory_limit);
+        let (name, memory_limit) = match &start.surroundings {
+            Surroundings::Clean { environment, memory_limit } => {
+                command.current_dir(folder.path());
+                set_environment(&mut command, environment, folder.path(), modules);
+                let script = start.words.last().and_then(|script| script.file_name());
+                let name = script.unwrap_or_default().to_string_lossy().into_owned();
+                (name, Some(*memory_limit))
+            }
+            Surroundings::Users => {
+                let own = env::var_os("PYTHONPATH").unwrap_or_default();
+                add_modules(&mut command, modules, &own);
+                (words.clone(), None)
+            }
+        };
+        set_limits(&mut command, memory_limit);
         let mut child = spawn(command).map_err(failed)?;
         living(|groups| groups.push(group(&child)));
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -72,7 +83,7 @@ impl Process {
             input,
             lines: read_lines(output),
             errors: keep_errors(errors),
-            memory_limit: start.memory_limit,
+            memory_limit,
             _folder: folder,
         })
     }
@@ -127,10 +138,10 @@ impl Process {
             (None, Some(signal)) => format!("it was ended by signal {signal}"),
             (None, None) => "it ended".to_owned(),
         };
-        self.failed(&format!(
-            "{how} instead of answering (it may use {} MiB: `memory_limit`)",
-            self.memory_limit >> 20
-        ))
+        let limit = self.memory_limit.map_or_else(String::new, |bytes| {
+            format!(" (it may use {} MiB: `memory_limit`)", bytes >> 20)
+        });
+        self.failed(&format!("{how} instead of answering{limit}"))
     }
 
     /// Ends it and what it started, unless it has ended.
@@ -159,7 +170,12 @@ fn group(child: &Child) -> Pid {
 }
 
 /// PATH, the variables that were named, and what makes programs quiet, single-threaded and repeatable.
-fn set_environment(command: &mut Command, start: &Start, folder: &Path, modules: &Path) {
+fn set_environment(
+    command: &mut Command,
+    environment: &[(String, OsString)],
+    folder: &Path,
+    modules: &Path,
+) {
     command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
     for name in ["HOME", "TMPDIR"] {
         command.env(name, folder);
@@ -173,23 +189,29 @@ fn set_environment(command: &mut Command, start: &Start, folder: &Path, modules:
         ("PYTHONHASHSEED", "0"),
         ("PYTHONUNBUFFERED", "1"),
     ]);
-    command.envs(start.environment.iter().map(|(name, value)| (name, value)));
-    let own = start.environment.iter().find(|(name, _)| name == "PYTHONPATH");
-    let further = own.map_or(OsStr::new(""), |(_, value)| value.as_os_str());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    let own = environment.iter().find(|(name, _)| name == "PYTHONPATH");
+    add_modules(command, modules, own.map_or(OsStr::new(""), |(_, value)| value.as_os_str()));
+}
+
+/// Lets Python find our module, before those of `further`.
+fn add_modules(command: &mut Command, modules: &Path, further: &OsStr) {
     let paths = [modules.to_owned()].into_iter().chain(env::split_paths(further));
     if let Ok(paths) = env::join_paths(paths.filter(|path| !path.as_os_str().is_empty())) {
         command.env("PYTHONPATH", paths);
     }
 }
 
-/// Limits memory and files, and ends the process when this program ends.
-fn set_limits(command: &mut Command, memory: u64) {
+/// Limits memory and files where they have a limit, and ends the process when this program ends.
+fn set_limits(command: &mut Command, memory: Option<u64>) {
     #[cfg(target_os = "linux")]
     let parent = rustix::process::getpid();
     let set = move || {
         let at_most = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
-        setrlimit(Resource::As, at_most(memory))?;
-        setrlimit(Resource::Fsize, at_most(memory))?;
+        if let Some(memory) = memory {
+            setrlimit(Resource::As, at_most(memory))?;
+            setrlimit(Resource::Fsize, at_most(memory))?;
+        }
         setrlimit(Resource::Core, at_most(0))?;
         #[cfg(target_os = "linux")]
         {

@@ -95,6 +95,17 @@ pub enum Call {
         /// Answers of the M suspects, u16 `[M, L, ranks]`.
         answers: PathBuf,
     },
+    /// Answers images, as the suspect of `bertillon verify`; answered by [`Answered`].
+    Answer {
+        /// u8 `[N, C, H, W]`.
+        images: PathBuf,
+        /// Number of classes, K.
+        classes: usize,
+        /// Labels that are wanted for an image, the best first; more do no harm.
+        ranks: usize,
+        /// Where the answers go, as `.npy`: labels, integers `[N]` or `[N, ranks]`, or scores, floats `[N, K]`.
+        output: PathBuf,
+    },
 }
 
 /// What a program is taken for.
@@ -279,6 +290,10 @@ pub struct Judged {
     pub distances: Vec<Option<f64>>,
 }
 
+/// Images were answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Answered {}
+
 /// Request and replies, as one JSON schema describes them.
 #[derive(Debug, JsonSchema)]
 pub struct Protocol {
@@ -296,4 +311,6 @@ pub struct Protocol {
     pub enroll: Reply<Enrolled>,
     /// Reply to `distances`.
     pub distances: Reply<Judged>,
+    /// Reply to `answer`.
+    pub answer: Reply<Answered>,
 }
