@@ -5,9 +5,11 @@
 mod fashion_mnist;
 pub mod idx;
 pub mod recorded;
+mod torchscript;
 mod zoo;
 
 pub use fashion_mnist::FashionMnist;
 pub use idx::{ElementKind, Idx};
 pub use recorded::RecordedAnswers;
+pub use torchscript::{Parameters as TorchScriptParameters, TorchScript};
 pub use zoo::{Card, CardEntry, Parameters as ZooParameters, Zoo, card, train};

@@ -96,6 +96,11 @@ impl<'a> Section<'a> {
         found
     }
 
+    /// Whether there is a `key` that nobody took.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(found, _)| found.value == key)
+    }
+
     /// All that is left, as parameters of a plugin.
     pub fn parameters(
         self,
