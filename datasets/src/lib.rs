@@ -7,10 +7,12 @@ pub mod idx;
 mod image_folder;
 pub mod recorded;
 mod stamp;
+mod torchscript;
 mod zoo;
 
 pub use fashion_mnist::FashionMnist;
 pub use idx::{ElementKind, Idx};
 pub use image_folder::{Classes, ImageFolder, Parameters as ImageFolderParameters};
 pub use recorded::RecordedAnswers;
+pub use torchscript::{Parameters as TorchScriptParameters, TorchScript};
 pub use zoo::{Card, CardEntry, Parameters as ZooParameters, Zoo, card, train};

@@ -1,7 +1,8 @@
-//! Run path to libtorch, and the C++ file that traces a model.
+//! Run path to libtorch, digest of the source, and the C++ file that traces a model.
 
 fn main() {
     bertillon_build::libtorch_run_path();
+    bertillon_build::crate_digest("BERTILLON_TORCHSCRIPT_DIGEST");
     let library =
         std::env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys tells where libtorch is");
     let include = std::path::Path::new(&library).with_file_name("include");

@@ -127,6 +127,11 @@ pub trait ModelCollection: Send + Sync {
         None
     }
 
+    /// Recipes of what its models compute with beside its own source, for cache keys; none for one that does all itself.
+    fn ingredients(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads what was recorded in place of models: each vanilla once, then its variants, in a fixed order; none for a
     /// collection whose models can be asked. `scratch` is a folder in which a faster copy may be kept from run to run.
     ///

@@ -88,9 +88,11 @@ impl From<tch::TchError> for Error {
     }
 }
 
-/// libtorch appends its C++ frames to every message; the first line says what went wrong.
+/// libtorch appends its C++ frames to every message; the first line says what went wrong. An error within TorchScript
+/// comes after the lines of code that led to it.
 fn first_line(error: &tch::TchError) -> String {
     let text = error.to_string();
-    let useful = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unknown error");
-    useful.trim().to_owned()
+    let cause = text.lines().find_map(|line| line.strip_prefix("RuntimeError: "));
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    cause.or(first).unwrap_or("unknown error").trim().to_owned()
 }

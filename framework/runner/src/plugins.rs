@@ -92,7 +92,7 @@ build!(
 );
 build!(
     /// The collection of models that a suite names.
-    models, Models, ModelCollection, |_: &dyn ModelCollection| Vec::<String>::new()
+    models, Models, ModelCollection, ModelCollection::ingredients
 );
 
 /// `[models]`, with what it leaves out taken from `[data]`: everything where both have the same source, else the

@@ -1,7 +1,12 @@
 //! TorchScript files as models ([`TorchScriptModel`]), and models as TorchScript files ([`export()`]).
 
 mod export;
+mod interface;
 mod model;
 
+/// Digest of this crate's source, for cache keys.
+pub const SOURCE_DIGEST: &str = env!("BERTILLON_TORCHSCRIPT_DIGEST");
+
 pub use export::export;
-pub use model::{Normalisation, TorchScriptModel};
+pub use interface::{ColourOrder, Interface, Normalisation, Outputs};
+pub use model::TorchScriptModel;

@@ -1,7 +1,12 @@
 //! Networks exported from PyTorch as TorchScript.
 
+mod foreign;
+#[cfg(test)]
+mod tests;
+mod tryout;
+
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     fs,
     path::{Path, PathBuf},
 };
@@ -9,26 +14,13 @@ use std::{
 use bertillon::{Error, ImageShape, Mode, Model, Parameter, Result, Role};
 use tch::{CModule, Device, Kind, Tensor};
 
-/// What happens to an image in `[0, 1]` before the network: `scale x + offset`, channel by channel.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Normalisation {
-    /// One factor for all channels, or one each.
-    pub scale: Vec<f64>,
-    /// One summand for all channels, or one each.
-    pub offset: Vec<f64>,
-}
-
-impl Default for Normalisation {
-    /// The network takes `[0, 1]`.
-    fn default() -> Self {
-        Self { scale: vec![1.0], offset: vec![0.0] }
-    }
-}
+use crate::{ColourOrder, Interface, Normalisation, Outputs};
 
 /// A TorchScript module as a white box.
 ///
 /// A traced module (`torch.jit.trace`) has its normalisation layers and dropout fixed as they were when it was traced:
-/// [`Mode::Training`] then differs from [`Mode::Evaluation`] in nothing. A scripted one follows the mode.
+/// [`Mode::Training`] then differs from [`Mode::Evaluation`] in nothing. A scripted one follows the mode, unless that
+/// would leave its answers to chance: libtorch's generator, which dropout draws from, is one for the whole process.
 #[derive(Debug)]
 pub struct TorchScriptModel {
     /// Interior: switching between the modes changes the module.
@@ -37,16 +29,20 @@ pub struct TorchScriptModel {
     input: ImageShape,
     classes: usize,
     normalisation: Normalisation,
+    colours: ColourOrder,
+    outputs: Outputs,
     device: Device,
     kind: Kind,
+    /// Whether it answers the same twice in [`Mode::Training`]; found out when that is first wanted.
+    trains_surely: OnceCell<bool>,
 }
 
 impl TorchScriptModel {
-    /// Loads the module at `path`, which takes images of shape `input` after `normalisation` and answers one logit
-    /// for each of `classes`; it is asked once, to see whether that is so.
+    /// Loads the module at `path`, which takes images of shape `input` after `normalisation`, colours as red, green,
+    /// blue, and answers one logit for each of `classes`; see [`open`](Self::open).
     ///
     /// # Errors
-    /// When the file is missing or no TorchScript module, or takes or answers something else.
+    /// As [`open`](Self::open).
     pub fn load(
         path: impl Into<PathBuf>,
         input: ImageShape,
@@ -54,7 +50,17 @@ impl TorchScriptModel {
         normalisation: Normalisation,
         device: Device,
     ) -> Result<Self> {
+        Self::open(path, Interface { normalisation, ..Interface::new(input, classes) }, device)
+    }
+
+    /// Loads the module at `path`; it is asked a few images, to see whether it takes and answers what `interface` says.
+    ///
+    /// # Errors
+    /// When the file is missing or no TorchScript module, or takes or answers something else; what it is or does instead
+    /// is said, with the way to export it rightly.
+    pub fn open(path: impl Into<PathBuf>, interface: Interface, device: Device) -> Result<Self> {
         let path = path.into();
+        let Interface { input, classes, normalisation, colours, outputs } = interface;
         for values in [&normalisation.scale, &normalisation.offset] {
             if values.len() != 1 && values.len() != input.channels {
                 let (n, channels) = (values.len(), input.channels);
@@ -66,11 +72,29 @@ impl TorchScriptModel {
                 ));
             }
         }
-        let module = read_module(&path, &path, input, device)?;
-        let module = RefCell::new((module, Mode::Evaluation));
-        let model = Self { module, path, input, classes, normalisation, device, kind: Kind::Float };
-        model.try_out()?;
+        let module = RefCell::new((read_module(&path, &path, input, device)?, Mode::Evaluation));
+        let model = Self {
+            module,
+            path,
+            input,
+            classes,
+            normalisation,
+            colours,
+            outputs,
+            device,
+            kind: Kind::Float,
+            trains_surely: OnceCell::new(),
+        };
+        tryout::try_out(&model)?;
         Ok(model)
+    }
+
+    /// A copy that gets its images prepared otherwise. It is not tried out: it may be meant to do badly.
+    ///
+    /// # Errors
+    /// As [`fork`](Model::fork).
+    pub fn prepared(&self, normalisation: Normalisation, colours: ColourOrder) -> Result<Self> {
+        Ok(Self { normalisation, colours, ..self.copied()? })
     }
 
     /// A copy of the module, through a file: TorchScript knows no other.
@@ -89,31 +113,37 @@ impl TorchScriptModel {
             module: RefCell::new((module, borrowed.1)),
             path: self.path.clone(),
             normalisation: self.normalisation.clone(),
+            trains_surely: self.trains_surely.clone(),
             ..*self
         })
     }
 
-    fn try_out(&self) -> Result<()> {
-        let images = Tensor::zeros(self.input.batch(2), (Kind::Float, self.device));
-        let problem = |problem: String| Error::file(&self.path, problem);
-        let ImageShape { channels, height, width } = self.input;
-        let logits = tch::no_grad(|| self.logits(&images, Mode::Evaluation)).map_err(|error| {
-            problem(format!(
-                "the network can't take images of {channels}x{height}x{width}: {error}"
-            ))
-        })?;
-        match logits.size()[..] {
-            [2, k] if usize::try_from(k) == Ok(self.classes) => Ok(()),
-            ref size => Err(problem(format!(
-                "the network answers 2 images with a tensor of shape {size:?}, expected [2, {}]",
-                self.classes
-            ))),
+    /// The mode to run in for `mode`.
+    fn possible(&self, mode: Mode) -> Result<Mode> {
+        if mode == Mode::Evaluation {
+            return Ok(mode);
         }
+        let surely = match self.trains_surely.get() {
+            Some(surely) => *surely,
+            None => {
+                // On a copy: training changes running statistics.
+                let mut copy = self.copied()?;
+                set_mode(&mut copy.module.get_mut().0, Mode::Training)?;
+                let surely = tryout::repeats(&copy);
+                *self.trains_surely.get_or_init(|| surely)
+            }
+        };
+        Ok(if surely { mode } else { Mode::Evaluation })
     }
 
+    /// Images as the module takes them.
     fn normalised(&self, images: &Tensor) -> Tensor {
         let constant = |values: &[f64]| {
             Tensor::from_slice(values).to_kind(self.kind).to_device(self.device).view([1, -1, 1, 1])
+        };
+        let images = match self.colours {
+            ColourOrder::Rgb => images.shallow_clone(),
+            ColourOrder::Bgr => images.flip([1]),
         };
         // Rounded first, as a service in 16-bit floats would.
         images.to_kind(self.kind) * constant(&self.normalisation.scale)
@@ -131,6 +161,7 @@ impl Model for TorchScriptModel {
     }
 
     fn logits(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
+        let mode = self.possible(mode)?;
         let mut module = self.module.borrow_mut();
         if module.1 != mode {
             set_mode(&mut module.0, mode)?;
@@ -138,7 +169,7 @@ impl Model for TorchScriptModel {
         }
         // The first passes would be profiled, and later ones optimised: not the same bits. The switch is per thread.
         tch::jit::set_graph_executor_optimize(false);
-        Ok(module.0.forward_ts(&[self.normalised(images)])?.to_kind(Kind::Float))
+        Ok(self.outputs.logits(&module.0.forward_ts(&[self.normalised(images)])?))
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -158,7 +189,7 @@ impl Model for TorchScriptModel {
         let mut half = self.copied()?;
         half.module.get_mut().0.to(self.device, Kind::Half, false);
         half.kind = Kind::Half;
-        Ok(half.try_out().is_ok().then(|| Box::new(half) as Box<dyn Model>))
+        Ok(tryout::answers(&half).then(|| Box::new(half) as Box<dyn Model>))
     }
 }
 
@@ -175,15 +206,14 @@ fn read_module(path: &Path, name: &Path, input: ImageShape, device: Device) -> R
     let bytes = fs::read(path).map_err(|error| Error::file(name, error))?;
     let module = CModule::load_data_on_device(&mut &bytes[..], device).map_err(|error| {
         let ImageShape { channels, height, width } = input;
-        Error::file(
-            name,
+        let example = format!("torch.zeros(1, {channels}, {height}, {width})");
+        let diagnosis = foreign::diagnosis(&bytes, &example).unwrap_or_else(|| {
             format!(
-                "no TorchScript module ({}); export one in Python: torch.jit.trace(model.eval(), \
-                 torch.zeros(1, {channels}, {height}, {width})).save(\"model.pt\"); pickled models and state \
-                 dicts (torch.save) can't be loaded",
+                "{}; export one in Python: torch.jit.trace(model.eval(), {example}).save(\"model.pt\")",
                 Error::from(error)
-            ),
-        )
+            )
+        });
+        Error::file(name, format!("no TorchScript module: {diagnosis}"))
     });
     let mut module = module?;
     set_mode(&mut module, Mode::Evaluation)?;
@@ -193,118 +223,12 @@ fn read_module(path: &Path, name: &Path, input: ImageShape, device: Device) -> R
 /// The role of a parameter, by its name and rank as PyTorch's layers have them.
 fn role(name: &str, tensor: &Tensor) -> Role {
     let last = name.rsplit('.').next().unwrap_or(name);
-    match (last, tensor.dim()) {
-        ("weight", 4) => Role::Convolution,
-        ("weight", 2) => Role::Linear,
-        ("weight", 1) => Role::Norm,
-        ("bias", _) => Role::Bias,
+    match (last.ends_with("weight"), tensor.dim()) {
+        // Of any other name too: nothing else has such a rank.
+        (_, 4) | (true, 3 | 5) => Role::Convolution,
+        (true, 2) => Role::Linear,
+        (true, 1) => Role::Norm,
+        _ if last.ends_with("bias") => Role::Bias,
         _ => Role::Other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    const SHAPE: ImageShape = ImageShape { channels: 1, height: 28, width: 28 };
-
-    fn lenet() -> Option<TorchScriptModel> {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/attacks/lenet.pt");
-        if !path.exists() {
-            println!("skipped: {} is absent", path.display());
-            return None;
-        }
-        let normalisation = Normalisation::default();
-        Some(TorchScriptModel::load(path, SHAPE, 10, normalisation, Device::Cpu).unwrap())
-    }
-
-    fn images() -> Tensor {
-        (Tensor::arange(2 * 784, tch::kind::FLOAT_CPU) * 7.0).remainder(256.0).view([2, 1, 28, 28])
-            / 255.0
-    }
-
-    #[test]
-    fn a_fork_answers_alike_and_keeps_its_weights() {
-        let Some(model) = lenet() else { return };
-        let before = model.logits(&images(), Mode::Evaluation).unwrap();
-        let fork = model.fork().unwrap();
-        assert_eq!(fork.logits(&images(), Mode::Evaluation).unwrap(), before);
-        for mut parameter in model.parameters() {
-            let _ = tch::no_grad(|| parameter.tensor.zero_());
-        }
-        assert_eq!(
-            model.logits(&images(), Mode::Evaluation).unwrap().abs().max(),
-            Tensor::from(0_f32)
-        );
-        assert_eq!(fork.logits(&images(), Mode::Evaluation).unwrap(), before);
-    }
-
-    #[test]
-    fn parameters_have_roles_and_gradients_flow() {
-        let Some(model) = lenet() else { return };
-        let parameters = model.parameters();
-        let count: usize = parameters.iter().map(|p| p.tensor.numel()).sum();
-        assert_eq!(count, 61_706);
-        assert_eq!(parameters[0].role, Role::Convolution);
-        assert_eq!(parameters[1].role, Role::Bias);
-        assert_eq!(parameters.last().unwrap().role, Role::Bias);
-        assert_eq!(parameters[parameters.len() - 2].role, Role::Linear);
-        let x = images().set_requires_grad(true);
-        let weight = parameters[0].tensor.set_requires_grad(true);
-        let sum = model.logits(&x, Mode::Evaluation).unwrap().sum(Kind::Float);
-        for gradient in Tensor::run_backward(&[sum], &[&x, &weight], false, false) {
-            assert!(gradient.abs().sum(Kind::Float).double_value(&[]) > 0.0);
-        }
-    }
-
-    #[test]
-    fn the_half_form_is_close_but_not_equal() {
-        let Some(model) = lenet() else { return };
-        let vanilla = model.logits(&images(), Mode::Evaluation).unwrap();
-        let half = model.to_half().unwrap().unwrap();
-        let difference = half.logits(&images(), Mode::Evaluation).unwrap() - &vanilla;
-        let difference = difference.abs().max().double_value(&[]);
-        assert!(difference > 0.0 && difference < 0.1, "{difference}");
-        assert_eq!(half.parameters()[0].tensor.kind(), Kind::Half);
-    }
-
-    #[test]
-    fn normalisation_is_affine_by_channel() {
-        let Some(mut model) = lenet() else { return };
-        let expected = model.logits(&(images() * 2.0 - 1.0), Mode::Evaluation).unwrap();
-        model.normalisation = Normalisation { scale: vec![2.0], offset: vec![-1.0] };
-        assert_eq!(model.logits(&images(), Mode::Evaluation).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_broken_file_is_named_with_the_way_to_export() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"PK\x03\x04 not a module").unwrap();
-        let load = |path: &Path| {
-            TorchScriptModel::load(path, SHAPE, 10, Normalisation::default(), Device::Cpu)
-                .unwrap_err()
-                .to_string()
-        };
-        let error = load(file.path());
-        assert!(error.contains(file.path().to_str().unwrap()), "{error}");
-        assert!(error.contains("torch.jit.trace") && error.contains("1, 1, 28, 28"), "{error}");
-        assert!(load(Path::new("absent.pt")).contains("absent.pt"));
-    }
-
-    #[test]
-    fn the_wrong_shape_or_number_of_classes_is_said_at_once() {
-        let Some(model) = lenet() else { return };
-        let load = |input, classes| {
-            let normalisation = Normalisation::default();
-            TorchScriptModel::load(&model.path, input, classes, normalisation, Device::Cpu)
-                .unwrap_err()
-                .to_string()
-        };
-        assert!(load(SHAPE, 11).contains("expected [2, 11]"));
-        let shape = ImageShape { channels: 3, ..SHAPE };
-        assert!(load(shape, 10).contains("can't take images of 3x28x28"));
     }
 }

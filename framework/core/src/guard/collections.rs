@@ -26,6 +26,7 @@ struct Models {
     plugin: Contained<dyn ModelCollection>,
     /// Asked once, when the collection is built.
     vanillas: Vec<Vanilla>,
+    ingredients: Vec<String>,
 }
 
 /// Builds and wraps a collection of models.
@@ -34,8 +35,8 @@ pub(crate) fn models(
 ) -> Result<Box<dyn ModelCollection>> {
     catch(|| {
         let plugin = Contained::new(make()?);
-        let vanillas = plugin.vanillas().to_vec();
-        Ok(Box::new(Models { plugin, vanillas }) as Box<_>)
+        let (vanillas, ingredients) = (plugin.vanillas().to_vec(), plugin.ingredients());
+        Ok(Box::new(Models { plugin, vanillas, ingredients }) as Box<_>)
     })
 }
 
@@ -55,6 +56,10 @@ impl ModelCollection for Models {
 
     fn normalisation(&self, index: usize) -> Option<[Vec<f64>; 2]> {
         catch(|| Ok(self.plugin.normalisation(index))).unwrap_or_default()
+    }
+
+    fn ingredients(&self) -> Vec<String> {
+        self.ingredients.clone()
     }
 
     fn recorded(&self, scratch: &Path) -> Result<Option<Vec<Recorded>>> {

@@ -6,11 +6,11 @@ mod grid;
 mod nearest;
 mod overrides;
 mod read;
-mod section;
+pub mod section;
 mod tasks;
 #[cfg(test)]
 mod tests;
-mod values;
+pub mod values;
 
 use std::{
     ops::Range,

@@ -11,15 +11,15 @@ use toml::{
 use super::{Diagnostic, Located, suggestion, values};
 
 /// A TOML value with its place.
-pub(super) type Item<'a> = Spanned<DeValue<'a>>;
+pub type Item<'a> = Spanned<DeValue<'a>>;
 
 /// What was found to be wrong so far.
 #[derive(Debug, Default)]
-pub(super) struct Mistakes(Vec<Diagnostic>);
+pub struct Mistakes(Vec<Diagnostic>);
 
 impl Mistakes {
     /// Notes one.
-    pub(super) fn add(
+    pub fn add(
         &mut self,
         at: Range<usize>,
         message: impl Into<String>,
@@ -30,12 +30,12 @@ impl Mistakes {
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// All of them, in the order of the file.
-    pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
+    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.0.sort_by_key(|diagnostic| diagnostic.at.start);
         self.0
     }
@@ -43,7 +43,7 @@ impl Mistakes {
 
 /// A table of which keys are taken one by one; what is left over is a mistake or a plugin's parameter.
 #[derive(Debug)]
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
     title: String,
     at: Range<usize>,
     entries: Vec<(Located<String>, &'a Item<'a>)>,
@@ -52,7 +52,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// The keys of `table`; messages call it `title`.
-    pub(super) fn new(title: impl Into<String>, at: Range<usize>, table: &'a DeTable<'a>) -> Self {
+    pub fn new(title: impl Into<String>, at: Range<usize>, table: &'a DeTable<'a>) -> Self {
         let mut entries: Vec<_> = table
             .iter()
             .map(|(key, item)| (Located { value: key.get_ref().to_string(), at: key.span() }, item))
@@ -63,7 +63,7 @@ impl<'a> Section<'a> {
     }
 
     /// The keys of `item`, which must be a table.
-    pub(super) fn of(
+    pub fn of(
         title: impl Into<String>,
         item: &'a Item<'a>,
         mistakes: &mut Mistakes,
@@ -74,12 +74,12 @@ impl<'a> Section<'a> {
     }
 
     /// Takes the value of `key` out.
-    pub(super) fn take(&mut self, key: &'static str) -> Option<&'a Item<'a>> {
+    pub fn take(&mut self, key: &'static str) -> Option<&'a Item<'a>> {
         self.take_entry(key).map(|(_, item)| item)
     }
 
     /// Takes the value of a key that must be there.
-    pub(super) fn require(
+    pub fn require(
         &mut self,
         key: &'static str,
         mistakes: &mut Mistakes,
@@ -96,8 +96,13 @@ impl<'a> Section<'a> {
         found
     }
 
+    /// Whether there is a `key` that nobody took.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(found, _)| found.value == key)
+    }
+
     /// All that is left, as parameters of a plugin.
-    pub(super) fn parameters(
+    pub fn parameters(
         self,
         mistakes: &mut Mistakes,
     ) -> Vec<(Located<String>, Located<Value>)> {
@@ -111,17 +116,17 @@ impl<'a> Section<'a> {
     }
 
     /// Where it stands.
-    pub(super) fn place(&self) -> Range<usize> {
+    pub fn place(&self) -> Range<usize> {
         self.at.clone()
     }
 
     /// What is left, keys and values as they stand.
-    pub(super) fn into_entries(self) -> Vec<(Located<String>, &'a Item<'a>)> {
+    pub fn into_entries(self) -> Vec<(Located<String>, &'a Item<'a>)> {
         self.entries
     }
 
     /// Notes every key left over as unknown.
-    pub(super) fn refuse_rest(self, mistakes: &mut Mistakes) {
+    pub fn refuse_rest(self, mistakes: &mut Mistakes) {
         for (key, _) in self.entries {
             mistakes.add(
                 key.at,
@@ -140,7 +145,7 @@ impl<'a> Section<'a> {
 }
 
 /// Each table of a list; those with mistakes are left out.
-pub(super) fn tables<'a, T>(
+pub fn tables<'a, T>(
     item: &'a Item<'a>,
     key: &str,
     read: impl Fn(Section<'a>, &mut Mistakes) -> Option<T>,

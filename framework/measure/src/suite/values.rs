@@ -10,7 +10,7 @@ use super::{
 };
 
 /// A table.
-pub(super) fn table<'a>(
+pub fn table<'a>(
     item: &'a Item<'a>,
     key: &str,
     mistakes: &mut Mistakes,
@@ -20,7 +20,7 @@ pub(super) fn table<'a>(
 }
 
 /// A list.
-pub(super) fn list<'a>(
+pub fn list<'a>(
     item: &'a Item<'a>,
     key: &str,
     mistakes: &mut Mistakes,
@@ -30,7 +30,7 @@ pub(super) fn list<'a>(
 }
 
 /// A string.
-pub(super) fn text(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Located<String>> {
+pub fn text(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Located<String>> {
     let Some(value) = item.get_ref().as_str() else {
         return wrong_type(item, key, "a string", mistakes);
     };
@@ -38,7 +38,7 @@ pub(super) fn text(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Optio
 }
 
 /// A string that people read: neither blank nor able to confuse a terminal.
-pub(super) fn label(
+pub fn label(
     item: &Item<'_>,
     key: &str,
     mistakes: &mut Mistakes,
@@ -67,14 +67,14 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// A list of strings that people read.
-pub(super) fn labels(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Vec<Located<String>> {
+pub fn labels(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Vec<Located<String>> {
     let items = list(item, key, mistakes);
     let read = |item| label(item, key, mistakes);
     items.into_iter().flat_map(|items| items.iter()).filter_map(read).collect()
 }
 
 /// One of a few words.
-pub(super) fn word<T: Copy>(
+pub fn word<T: Copy>(
     item: &Item<'_>,
     key: &str,
     words: &[(&str, T)],
@@ -95,7 +95,7 @@ pub(super) fn word<T: Copy>(
 }
 
 /// A whole number of at least one.
-pub(super) fn count(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Located<usize>> {
+pub fn count(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Located<usize>> {
     let Some(integer) = item.get_ref().as_integer() else {
         return wrong_type(item, key, "a whole number", mistakes);
     };
@@ -112,7 +112,7 @@ pub(super) fn count(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Opti
 }
 
 /// A list of different whole numbers of at least one.
-pub(super) fn counts(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Vec<Located<usize>> {
+pub fn counts(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Vec<Located<usize>> {
     let Some(items) = list(item, key, mistakes) else {
         return Vec::new();
     };
@@ -131,7 +131,7 @@ pub(super) fn counts(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Vec
 }
 
 /// An unsigned 64-bit integer.
-pub(super) fn seed(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<u64> {
+pub fn seed(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<u64> {
     let Some(integer) = item.get_ref().as_integer() else {
         return wrong_type(item, key, "a whole number", mistakes);
     };
@@ -148,7 +148,7 @@ pub(super) fn seed(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Optio
 }
 
 /// A number that `allowed` accepts; `range` says which those are.
-pub(super) fn number(
+pub fn number(
     item: &Item<'_>,
     key: &str,
     range: &str,
@@ -176,7 +176,7 @@ pub(super) fn number(
 }
 
 /// Any value that a plugin's parameter may have.
-pub(super) fn json(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Value> {
+pub fn json(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Value> {
     let mut refuse = |message: &str, label: &str| {
         mistakes.add(item.span(), message, label, None);
         None
@@ -214,7 +214,7 @@ pub(super) fn json(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Value> {
 }
 
 /// Notes a value of the wrong type.
-pub(super) fn wrong_type<T>(
+pub fn wrong_type<T>(
     item: &Item<'_>,
     key: &str,
     expected: &str,
