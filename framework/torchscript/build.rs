@@ -1,4 +1,4 @@
-//! Run path to libtorch, digest of the source, and the C++ file that traces a model.
+//! Run path to libtorch, digest of the source, and the C++ files: one traces a model, one freezes a module.
 
 fn main() {
     bertillon_build::libtorch_run_path();
@@ -6,7 +6,7 @@ fn main() {
     let library =
         std::env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys tells where libtorch is");
     let include = std::path::Path::new(&library).with_file_name("include");
-    println!("cargo:rerun-if-changed=cpp/trace.cpp");
+    println!("cargo:rerun-if-changed=cpp");
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     let abi = std::env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
     cc::Build::new()
@@ -18,6 +18,6 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .define("GLOG_USE_GLOG_EXPORT", None)
-        .file("cpp/trace.cpp")
-        .compile("bertillon_trace");
+        .files(["cpp/trace.cpp", "cpp/frozen.cpp"])
+        .compile("bertillon_torchscript");
 }

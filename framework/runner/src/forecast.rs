@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Instant};
 
-use bertillon::{CHUNK, Mode, suite::Task};
+use bertillon::{Mode, chunk, suite::Task};
 
 use crate::{
     Ahead, CellCost, Options, RunError,
@@ -203,9 +203,10 @@ pub(crate) fn seconds_per_image(
     options: &Options,
     family: usize,
 ) -> Result<f64, RunError> {
-    let rows = plan.pool.len().min(CHUNK);
     let timed = guarded(|| {
-        let batch = plan.pool.images()?.to_tensor(0..rows, options.device);
+        let images = plan.pool.images()?;
+        let rows = images.len().min(chunk(images.shape()));
+        let batch = images.to_tensor(0..rows, options.device);
         let network = plan.collection.load(family, options.device)?;
         let model = plan.served(family, network)?;
         let mut seconds = 0.0;

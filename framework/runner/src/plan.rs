@@ -6,9 +6,9 @@ mod recorded;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bertillon::{
-    Access, CHUNK, Cost, FingerprintMethod, ImageRequest, InputSelector, Knowledge, LabelledImages,
-    Model, ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Service, Stream, Vanilla,
-    VariantGenerator, Variation,
+    Access, Cost, FingerprintMethod, ImageRequest, InputSelector, Knowledge, LabelledImages, Model,
+    ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Service, Stream, Vanilla,
+    VariantGenerator, Variation, chunk,
     suite::{IdentifyBy, Negatives, Suite, Task},
 };
 
@@ -126,7 +126,7 @@ impl Plan {
             .text("libtorch 2.11.0")
             .text(device_class(options.device))
             .text(cpu_capability())
-            .number(CHUNK);
+            .number(split.pool.images().map_or(0, |images| chunk(images.shape())));
         let families: Vec<Family> = vanillas
             .iter()
             .map(|vanilla| {

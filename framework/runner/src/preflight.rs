@@ -4,7 +4,7 @@
 //! is claimed; without a claim against chance, and its answers against those with its images prepared in other ways that
 //! people take for the right one.
 
-use bertillon::{Answers, CHUNK, Mode, Model};
+use bertillon::{Answers, Mode, Model, chunk};
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
@@ -187,8 +187,9 @@ fn tried(site: &Site, model: &dyn Model) -> bertillon::Result<Vec<(f64, bool)>> 
     let pool = &site.plan().pool;
     let images = pool.images()?;
     let mut answers = Vec::new();
-    for start in (0..pool.len().min(SAMPLE)).step_by(CHUNK) {
-        let range = start..pool.len().min(SAMPLE).min(start + CHUNK);
+    let chunk = chunk(images.shape());
+    for start in (0..pool.len().min(SAMPLE)).step_by(chunk) {
+        let range = start..pool.len().min(SAMPLE).min(start + chunk);
         let batch = images.to_tensor(range.clone(), site.device());
         let logits = tch::no_grad(|| model.logits(&batch, Mode::Evaluation))?;
         let likelihoods = logits.f_log_softmax(1, Kind::Float)?.nan_to_num(-1e3, 0.0, -1e3);

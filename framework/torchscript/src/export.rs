@@ -120,7 +120,7 @@ extern "C" fn forward(
 }
 
 /// Frees a message of C++; its first line, if there is one.
-fn free(message: *mut c_char) -> Option<String> {
+pub(crate) fn free(message: *mut c_char) -> Option<String> {
     if message.is_null() {
         return None;
     }

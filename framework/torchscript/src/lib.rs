@@ -1,6 +1,7 @@
 //! TorchScript files as models ([`TorchScriptModel`]), and models as TorchScript files ([`export()`]).
 
 mod export;
+mod frozen;
 mod interface;
 mod model;
 

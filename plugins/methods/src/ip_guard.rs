@@ -21,19 +21,13 @@ use bertillon::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::attacks::{Attack, Start, Starts, logit_scale};
+use crate::attacks::{Attack, Start, Starts, batch, logit_scale};
 
 /// Starts tried for each query asked for, at most.
 const TRIES: usize = 2;
 
-/// Images crafted in a batch, at most.
-const BATCH: usize = 256;
-
-/// Fewest images in a batch, however large they are.
-const SMALL_BATCH: usize = 16;
-
-/// Samples (pixels times channels) in a batch: bounds the memory for the gradients of a large network.
-const BATCH_SAMPLES: usize = BATCH * 3 * 32 * 32;
+/// Images of the pool over which the scale of the logits is taken, at most.
+const SCALE_IMAGES: usize = 256;
 
 /// Parameters of IP-Guard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,12 +84,12 @@ impl FingerprintMethod for IpGuard {
     ) -> Result<Fingerprint> {
         let model = owner.model()?;
         let pool = owner.images()?;
-        let some = u32::try_from(pool.len().min(BATCH)).expect("a batch is small");
+        let some = u32::try_from(pool.len().min(SCALE_IMAGES)).expect("a few hundred");
         let some = pool.gather(&(0..some).collect::<Vec<_>>());
         let scale = logit_scale(model, &some, owner.device)?;
         let mut seeds = self.seeds(owner, budget, stream)?;
         let mut bank = Bank::new(pool.shape());
-        let batch = (BATCH_SAMPLES / pool.shape().samples()).clamp(SMALL_BATCH, BATCH);
+        let batch = batch(pool.shape());
         let mut tried = 0;
         while bank.good.len() < budget {
             let wanted = (budget - bank.good.len()).min(batch);

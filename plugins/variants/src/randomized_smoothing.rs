@@ -18,7 +18,7 @@
 
 use bertillon::{
     Changes, Configure, Cost, Derived, Error, ImageShape, Images, Mode, Model, Parameter, Result,
-    Stream, VariantGenerator, Variation, Workbench,
+    Stream, VariantGenerator, Variation, Workbench, chunk,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,8 +26,8 @@ use tch::{Kind, Tensor};
 
 use crate::shared::input_transform::variation;
 
-/// Noisy copies in a forward pass, the last one padded: fixed, so that answers repeat to the bit.
-const CHUNK: usize = 128;
+/// Noisy copies in a forward pass, the last one padded, in chunks of images: fixed, so that answers repeat to the bit.
+const CHUNKS: usize = 2;
 
 /// How the answers to the noisy copies become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -128,7 +128,8 @@ impl Model for Smoothed {
             return self.noisy_logits(images, &rounded, 1, rounded.len(), mode);
         }
         let samples = self.params.samples as usize;
-        let logits = self.noisy_logits(images, &rounded, samples, CHUNK, mode)?;
+        let chunk = CHUNKS * chunk(rounded.shape());
+        let logits = self.noisy_logits(images, &rounded, samples, chunk, mode)?;
         match self.params.aggregate {
             Aggregate::MeanLogits => {
                 Ok(logits.f_view([n, samples as i64, -1])?.mean_dim(1, false, Kind::Float))

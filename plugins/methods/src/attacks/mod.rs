@@ -23,4 +23,4 @@ pub use cw::CarliniWagner;
 pub use ddn::Ddn;
 pub use deepfool::DeepFool;
 pub use pgd::{Norm, Pgd};
-pub use starts::{Starts, logit_scale};
+pub use starts::{Starts, batch, logit_scale};

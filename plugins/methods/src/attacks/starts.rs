@@ -1,6 +1,6 @@
 //! What goes into an attack: a model, the images it starts from and their labels.
 
-use bertillon::{Error, Images, Model, Result};
+use bertillon::{Error, ImageShape, Images, Model, Result};
 use tch::{Device, Kind, Tensor};
 
 use super::gradient::Network;
@@ -74,6 +74,18 @@ impl<'a> Starts<'a> {
     }
 }
 
+/// Most images whose gradients are taken at a time, and fewest.
+const BATCHES: [usize; 2] = [256, 16];
+
+/// Samples whose gradients are taken at a time: bounds the memory for the maps of a large network.
+const BATCH_SAMPLES: usize = 256 * 3 * 32 * 32;
+
+/// Images of this shape whose gradients are taken at a time.
+pub fn batch(shape: ImageShape) -> usize {
+    let [most, fewest] = BATCHES;
+    (BATCH_SAMPLES / shape.samples()).clamp(fewest, most)
+}
+
 /// Standard deviation of the gap between a model's two best logits over `images`: the unit of confidence margins.
 ///
 /// Logits of different networks differ in scale by orders of magnitude, so a margin in logits would mean another
@@ -82,7 +94,13 @@ impl<'a> Starts<'a> {
 /// # Errors
 /// When the model fails or answers NaN.
 pub fn logit_scale(model: &dyn Model, images: &Images, device: Device) -> Result<f64> {
-    let logits = Network::new(model).logits(&images.tensor(device))?;
+    let (mut network, batch) = (Network::new(model), batch(images.shape()));
+    let starts = (0..images.len()).step_by(batch);
+    let ranges = starts.map(|start| start..images.len().min(start + batch));
+    let logits: Vec<Tensor> = ranges
+        .map(|range| network.logits(&images.to_tensor(range, device)))
+        .collect::<Result<_>>()?;
+    let logits = Tensor::f_cat(&logits, 0)?;
     let (best, _) = logits.topk(2, 1, true, true);
     let gap = (best.select(1, 0) - best.select(1, 1)).to_kind(Kind::Double);
     let deviation = (&gap - gap.mean(Kind::Double)).square().mean(Kind::Double).sqrt();
