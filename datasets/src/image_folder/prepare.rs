@@ -142,8 +142,10 @@ impl Form {
         let from = ImageShape { channels: 1, height, width };
         let to = ImageShape { channels: 1, ..self.shape };
         for (channel, slot) in slot.chunks_exact_mut(to.samples()).enumerate() {
-            let plane: Arc<[u8]> =
-                samples.iter().skip(channel).step_by(channels).copied().collect();
+            let plane: Arc<[u8]> = match channels {
+                1 => samples[..].into(),
+                _ => samples.chunks_exact(channels).map(|pixel| pixel[channel]).collect(),
+            };
             let fitted = self.preprocessing.apply(&Images::new(plane, from)?, to)?;
             slot.copy_from_slice(fitted.as_bytes());
         }

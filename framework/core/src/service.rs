@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::{Error, ImageShape, Images, Mode, Model, Parameter, Result};
 
@@ -96,10 +96,15 @@ impl Preprocessing {
         if self.keeps_native && [height, width] == target {
             return Ok(images.shallow_clone());
         }
+        Ok(self.centre(&on_levels(&(images * 255.0)), to)? / 255.0)
+    }
+
+    /// The centre of a batch of whole levels, resized and on whole levels again.
+    fn centre(&self, levels: &Tensor, to: ImageShape) -> Result<Tensor> {
+        let (_, _, height, width) = levels.size4()?;
         let resized_to = self.size(height, width);
-        let levels = on_levels(&(images * 255.0));
         let resized = match resized_to == [height, width] {
-            true => levels,
+            true => levels.shallow_clone(),
             false => on_levels(&match self.interpolation {
                 Interpolation::Nearest => {
                     levels.f_internal_upsample_nearest_exact2d(resized_to, None, None)?
@@ -112,9 +117,9 @@ impl Preprocessing {
                 }
             }),
         };
-        let [top, left] = [0, 1].map(|i| half_to_even(resized_to[i] - target[i]));
-        let centre = resized.f_narrow(2, top, target[0])?.f_narrow(3, left, target[1])?;
-        Ok(centre / 255.0)
+        let [top, left] = [(0, to.height), (1, to.width)]
+            .map(|(side, length)| half_to_even(resized_to[side] - length as i64));
+        Ok(resized.f_narrow(2, top, to.height as i64)?.f_narrow(3, left, to.width as i64)?)
     }
 
     /// Images as a network of input `to` sees them.
@@ -129,12 +134,18 @@ impl Preprocessing {
                 to.channels
             )));
         }
+        if self.keeps_native && images.shape() == to {
+            return Ok(images.clone());
+        }
         let mut bytes = Vec::with_capacity(images.len() * to.samples());
-        for start in (0..images.len()).step_by(CHUNK) {
-            let range = start..images.len().min(start + CHUNK);
-            let batch = images.to_tensor(range, tch::Device::Cpu);
-            let fitted = tch::no_grad(|| self.fit(&batch, to))?;
-            bytes.extend_from_slice(Images::from_tensor(&fitted)?.as_bytes());
+        let size = images.shape().samples();
+        for chunk in images.as_bytes().chunks(CHUNK * size) {
+            // Bytes are levels: there is no need to bring them to [0, 1] and back.
+            let shape = images.shape().batch(chunk.len() / size);
+            let levels = Tensor::from_slice(chunk).view(shape).to_kind(Kind::Float);
+            let centre = tch::no_grad(|| self.centre(&levels, to))?;
+            let centre = centre.to_kind(Kind::Uint8).contiguous().view(-1);
+            bytes.extend(Vec::<u8>::try_from(&centre)?);
         }
         Images::new(bytes, to)
     }
@@ -257,7 +268,7 @@ impl fmt::Debug for Service {
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Kind};
+    use tch::Device;
 
     use super::*;
     use crate::testkit::{self, ToyModel};
