@@ -29,6 +29,10 @@ const EVIDENCE: &str = "A verdict is evidence, no proof: the rates are those of 
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("who").args(["suspect", "model", "command", "export"]).required(true)),
+    override_usage = "bertillon verify [OPTIONS] <FILE> <SUSPECT>\n       \
+        bertillon verify [OPTIONS] <FILE> --suite <SUITE> --model <NAME>\n       \
+        bertillon verify [OPTIONS] <FILE> --command <PROGRAM> [ARGUMENT]...\n       \
+        bertillon verify [OPTIONS] <FILE> --export <DIR>",
     after_help = "The exit code tells whether there is a verdict, not which; with --exit-code it is 1 where the suspect is rejected."
 )]
 pub(crate) struct Arguments {
@@ -163,7 +167,7 @@ fn text(enrolled: &Enrolled, verdict: &Verdict) -> String {
         None => "accepted if it can be told".to_owned(),
     };
     let near = format!(
-        "{} of {} strangers are as near or nearer; the nearest: {}",
+        "{} of these {} models, or nearer; the nearest: {}",
         verdict.strangers.as_near,
         verdict.strangers.models,
         known(verdict.strangers.nearest)
@@ -173,8 +177,8 @@ fn text(enrolled: &Enrolled, verdict: &Verdict) -> String {
     for (name, value) in [
         ("method", verdict.fingerprint.clone()),
         ("distance", format!("{found}; {threshold}")),
-        ("threshold", strangers(card)),
-        ("strangers", near),
+        ("strangers", strangers(card)),
+        ("as near", near),
         ("own", own(card)),
         ("spent", format!("{spent} of {} allowed", verdict.budget)),
     ] {

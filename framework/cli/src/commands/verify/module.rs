@@ -127,23 +127,22 @@ impl ModuleArguments {
             (None, None) => (sent.height, sent.width),
         };
         let input = ImageShape { height, width, ..sent };
-        let classes = enrolled.card.classes;
-        let network =
-            TorchScriptModel::load(path, input, classes, self.normalisation(enrolled)?, device);
-        let network: Box<dyn Model> = Box::new(network.map_err(user)?);
         let preprocessing = self.preprocessing().or(owner.preprocessing);
+        if preprocessing.is_none() && input != sent {
+            return Err(Failure::User(format!(
+                "the queries have {}x{} pixels, the module takes {height}x{width}: say how they are brought to it with \
+                 --resize",
+                sent.height, sent.width
+            )));
+        }
+        let (classes, normalisation) = (enrolled.card.classes, self.normalisation(enrolled)?);
+        let network = TorchScriptModel::load(path, input, classes, normalisation, device);
+        let network: Box<dyn Model> = Box::new(network.map_err(user)?);
         let service: Box<dyn Model> = match preprocessing {
             Some(preprocessing) => {
                 Box::new(Service::new(network, preprocessing, sent).map_err(user)?)
             }
-            None if input == sent => network,
-            None => {
-                return Err(Failure::User(format!(
-                    "the queries have {}x{} pixels, the module takes {height}x{width}: say how they are brought to it with \
-                     --resize",
-                    sent.height, sent.width
-                )));
-            }
+            None => network,
         };
         let ranks = enrolled.card.ranks;
         let ask = move |images: &Images| answer(&*service, images, Access::TopK(ranks), device);
