@@ -29,7 +29,7 @@ use std::{
 };
 
 use bertillon::{Configure, Error, Model, ModelCollection, Result, Vanilla, suite};
-use bertillon_torchscript::{Interface, TorchScriptModel};
+use bertillon_torchscript::{ColourOrder, Interface, Outputs, TorchScriptModel};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -118,6 +118,14 @@ impl ModelCollection for TorchScript {
                 Ok((way, Box::new(model.prepared(normalisation, colours)?) as Box<dyn Model>))
             })
             .collect()
+    }
+
+    fn normalisation(&self, index: usize) -> Option<[Vec<f64>; 2]> {
+        let Interface { normalisation, colours, outputs, .. } =
+            &self.networks.get(index)?.interface;
+        // Only where it is all that there is to know of how such a network is used.
+        let usual = *colours == ColourOrder::Rgb && *outputs == Outputs::Logits;
+        usual.then(|| [normalisation.scale.clone(), normalisation.offset.clone()])
     }
 
     fn ingredients(&self) -> Vec<String> {

@@ -6,7 +6,7 @@ use bertillon::{
     Access, ImageShape, Images, Interpolation, Model, Preprocessing, Resize, Service, answer,
 };
 use bertillon_runner::{Answering, Enrolled};
-use bertillon_torchscript::{Normalisation, TorchScriptModel};
+use bertillon_torchscript::{ColourOrder, Interface, Normalisation, Outputs, TorchScriptModel};
 use clap::{Args, ValueEnum};
 use tch::Device;
 
@@ -45,6 +45,12 @@ pub(super) struct ModuleArguments {
         allow_hyphen_values = true
     )]
     offset: Option<Vec<f64>>,
+    /// Colours come as blue, green, red
+    #[arg(long)]
+    bgr: bool,
+    /// The module answers probabilities instead of logits
+    #[arg(long)]
+    probabilities: bool,
     /// Size of the images that the module takes: `224`, `240x320` (height first)
     #[arg(long, value_name = "PIXELS")]
     input: Option<Size>,
@@ -98,11 +104,13 @@ impl ModuleArguments {
     pub(super) fn refuse_any(&self) -> Result<(), Failure> {
         let given = self.mean.is_some()
             || self.scale.is_some()
+            || self.bgr
+            || self.probabilities
             || self.input.is_some()
             || self.resize.is_some();
         match given {
             true => Err(Failure::User(
-                "--mean, --std, --scale, --offset, --input, --resize and --interpolation say how a TorchScript module (.pt) \
+                "--mean, --std, --scale, --offset, --bgr, --probabilities, --input, --resize and --interpolation say how a TorchScript module (.pt) \
                  takes its images; this suspect is none"
                     .to_owned(),
             )),
@@ -135,8 +143,13 @@ impl ModuleArguments {
                 sent.height, sent.width
             )));
         }
-        let (classes, normalisation) = (enrolled.card.classes, self.normalisation(enrolled)?);
-        let network = TorchScriptModel::load(path, input, classes, normalisation, device);
+        let interface = Interface {
+            normalisation: self.normalisation(enrolled)?,
+            colours: if self.bgr { ColourOrder::Bgr } else { ColourOrder::Rgb },
+            outputs: if self.probabilities { Outputs::Probabilities } else { Outputs::Logits },
+            ..Interface::new(input, enrolled.card.classes)
+        };
+        let network = TorchScriptModel::open(path, interface, device);
         let network: Box<dyn Model> = Box::new(network.map_err(user)?);
         let service: Box<dyn Model> = match preprocessing {
             Some(preprocessing) => {
