@@ -55,16 +55,17 @@ pub struct Parameters {
     /// Folder with the images. It must be given.
     #[schemars(extend("format" = "path"))]
     pub path: PathBuf,
-    /// List of the labels below `path`: a CSV whose first line is `file,label`. Default: none, each folder is a class and
-    /// holds its images; classes are in the order of their names.
+    /// List of the labels below `path`, a CSV whose first line is `file,label`.
+    /// Default: none, each folder is a class and holds its images; classes are in the order of their names.
     pub labels: Option<String>,
     /// Folder below `path` in which the files of the list, or the folders of the classes, lie. Default: `path` itself.
     pub images: Option<String>,
-    /// Number of classes, 1 to 65536, or the list of their names. Labels of a list are then such names, all of them, or
-    /// numbers from 0. Default: the names of the folders, or 1 + the largest label.
+    /// Number of classes, 1 to 65536, or the list of their names.
+    /// Labels of a list are then such names, all of them, or numbers from 0. Default: the names of the folders, or 1 + the
+    /// largest label.
     pub classes: Option<Classes>,
-    /// Pixels of the square that every image becomes: its shorter side is resized to it and the centre cut out, 1 to
-    /// 16384. `[height, width]` resizes to exactly that instead, whatever the proportions. Default: 256.
+    /// Pixels of the square that every image becomes, its shorter side resized to it and the centre cut out: 1 to 16384.
+    /// `[height, width]` resizes to exactly that instead, whatever the proportions. Default: 256.
     pub size: Resize,
     /// How samples between pixels are found, antialiased. Default: bilinear.
     pub interpolation: Interpolation,

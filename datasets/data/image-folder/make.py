@@ -70,6 +70,15 @@ def ycck():
     return bytes(file)
 
 
+def corrupt():
+    """Two bytes of the scan changed: libjpeg warns, and decodes what it can."""
+    file = bytearray(saved(eight(0, 3), "JPEG", quality=85))
+    scan = file.index(b"\xff\xda")
+    file[scan + 400] ^= 0x15
+    file[scan + 900] ^= 0x15
+    return bytes(file)
+
+
 def animated():
     file = io.BytesIO()
     frames = [Image.fromarray(eight(seed, 4)) for seed in (16, 17)]
@@ -91,6 +100,7 @@ FILES = {
     "grey.jpg": saved(eight(3, 1), "JPEG", quality=80),
     "cmyk.jpg": saved(eight(5, 4), "JPEG", "CMYK", quality=85),
     "ycck.jpg": ycck(),
+    "corrupt.jpg": corrupt(),
     "dot.png": saved(np.array([[[10, 200, 90]]], np.uint8), "PNG"),
     "colour.png": saved(eight(7, 3), "PNG"),
     "palette.png": palette(False),

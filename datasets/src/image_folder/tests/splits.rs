@@ -148,18 +148,19 @@ fn an_image_of_one_pixel_fills_the_square() {
 #[test]
 fn results_do_not_depend_on_threads() {
     let folder = Folder::new();
-    let noise: Vec<u8> =
-        (0..3 * 90 * 70_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    for i in 0..9 {
-        folder.write(
-            &format!("a/{i}.png"),
-            png(90, 70, &noise.iter().map(|v| v ^ i).collect::<Vec<_>>()),
-        );
+    // Large enough for libtorch to share the work out.
+    let noise = |seed: u32| -> Vec<u8> {
+        (0..300 * 400_u32)
+            .map(|i| (i ^ seed).wrapping_mul(2_654_435_761).to_be_bytes()[0])
+            .collect()
+    };
+    for i in 0..5 {
+        folder.write(&format!("a/{i}.png"), png(300, 400, &noise(i)));
     }
-    let images = |threads| {
+    let images = |threads: usize| {
+        tch::set_num_threads(i32::try_from(threads).unwrap());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let set = json!({ "size": 33, "channels": 3 });
-        pool.install(|| folder.load(set).unwrap().pool.images.unwrap())
+        pool.install(|| folder.load(json!({ "size": 250 })).unwrap().pool.images.unwrap())
     };
     assert_eq!(images(1), images(4));
 }
