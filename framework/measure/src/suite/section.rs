@@ -79,11 +79,7 @@ impl<'a> Section<'a> {
     }
 
     /// Takes the value of a key that must be there.
-    pub fn require(
-        &mut self,
-        key: &'static str,
-        mistakes: &mut Mistakes,
-    ) -> Option<&'a Item<'a>> {
+    pub fn require(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<&'a Item<'a>> {
         let found = self.take(key);
         if found.is_none() {
             mistakes.add(
@@ -102,10 +98,7 @@ impl<'a> Section<'a> {
     }
 
     /// All that is left, as parameters of a plugin.
-    pub fn parameters(
-        self,
-        mistakes: &mut Mistakes,
-    ) -> Vec<(Located<String>, Located<Value>)> {
+    pub fn parameters(self, mistakes: &mut Mistakes) -> Vec<(Located<String>, Located<Value>)> {
         self.entries
             .into_iter()
             .filter_map(|(key, item)| {

@@ -20,11 +20,7 @@ pub fn table<'a>(
 }
 
 /// A list.
-pub fn list<'a>(
-    item: &'a Item<'a>,
-    key: &str,
-    mistakes: &mut Mistakes,
-) -> Option<&'a DeArray<'a>> {
+pub fn list<'a>(item: &'a Item<'a>, key: &str, mistakes: &mut Mistakes) -> Option<&'a DeArray<'a>> {
     let found = item.get_ref().as_array();
     found.or_else(|| wrong_type(item, key, "a list", mistakes))
 }
@@ -38,11 +34,7 @@ pub fn text(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Locat
 }
 
 /// A string that people read: neither blank nor able to confuse a terminal.
-pub fn label(
-    item: &Item<'_>,
-    key: &str,
-    mistakes: &mut Mistakes,
-) -> Option<Located<String>> {
+pub fn label(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Located<String>> {
     let found = text(item, key, mistakes)?;
     let problem = if found.value.trim().is_empty() {
         "it is empty"
