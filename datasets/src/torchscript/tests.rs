@@ -307,7 +307,10 @@ fn every_kind_of_variant_is_derived_from_a_module_of_pytorch_and_answers() {
     let parameters = Parameters { path: Some(path), ..place.parameters() };
     let shape = ImageShape { channels: 1, height: 28, width: 28 };
     // Stripes of another width each.
-    let level = |image: usize, i: usize| if (i / (image + 1)) % 2 == 0 { 230 } else { 20 };
+    let level = |image: usize, i: usize| match (i / (image + 1)).is_multiple_of(2) {
+        true => 230,
+        false => 20,
+    };
     let bytes: Vec<u8> = (0..64).flat_map(|image| (0..784).map(move |i| level(image, i))).collect();
     let images = Images::new(bytes, shape).unwrap();
     check_variants(&TorchScript::configure(parameters).unwrap(), &images, &[]);

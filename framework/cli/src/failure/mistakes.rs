@@ -211,7 +211,9 @@ impl fmt::Debug for Mistake<'_> {
 
 impl fmt::Display for Mistake<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&plain(&self.diagnostic.message))
+        // One that tells of several, as of those of another file, has a line for each.
+        let lines = self.diagnostic.message.lines().map(plain);
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -268,6 +270,15 @@ mod tests {
         let column = |line: &str, c: char| line.chars().position(|found| found == c);
         assert_eq!(column(lines[line], 'b'), column(lines[line + 1], '─'), "{text}");
         assert!(text.contains("did you mean `c`?"), "{text}");
+    }
+
+    #[test]
+    fn a_message_of_several_lines_keeps_them() {
+        let mut several = error("a = 1\n", 0..1);
+        several.diagnostics[0].message = "line 1: one\nline 2: two".to_owned();
+        let text = drawn(&several);
+        let ends: Vec<&str> = text.lines().take(2).map(|line| line.trim_end()).collect();
+        assert!(ends[0].ends_with("line 1: one") && ends[1].ends_with("line 2: two"), "{text}");
     }
 
     #[test]

@@ -53,13 +53,9 @@ fn check_message(message: &str, path: &Path, expected: &[&str]) {
 #[test]
 fn a_batch_size_that_the_trace_fixed_is_named() {
     // It is refused, or all images become one.
-    for count in [1, 2, 8] {
+    for count in [1_usize, 2, 8] {
         let says = format!("takes batches of {count} only");
-        check(
-            |x| logits_of(&x.reshape([count, 3, 4, 4])),
-            count as usize,
-            &[&says, "x.flatten(1)"],
-        );
+        check(|x| logits_of(&x.reshape(SMALL.batch(count))), count, &[&says, "x.flatten(1)"]);
     }
     check(
         |x| logits_of(x).sum_dim_intlist([0].as_slice(), true, Kind::Float),
