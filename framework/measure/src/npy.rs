@@ -214,6 +214,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// # Errors
 /// When the file holds neither labels nor scores, too few ranks, or a label or score that is none.
+///
+/// # Panics
+/// When `ranks` is zero.
 pub fn read_answers(path: &Path, ranks: usize, classes: usize) -> Result<Answers> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
