@@ -1,4 +1,4 @@
-//! Run path to libtorch, digest of the source, and the C++ files: one traces a model, one freezes a module.
+//! Run path to libtorch, digest of the source, and the C++ files.
 
 fn main() {
     bertillon_build::libtorch_run_path();
@@ -18,6 +18,6 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .define("GLOG_USE_GLOG_EXPORT", None)
-        .files(["cpp/trace.cpp", "cpp/frozen.cpp"])
+        .files(["cpp/cuda.cpp", "cpp/frozen.cpp", "cpp/trace.cpp"])
         .compile("bertillon_torchscript");
 }

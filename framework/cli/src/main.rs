@@ -1,6 +1,7 @@
 //! `bertillon` on the command line.
 
 mod commands;
+mod device;
 mod failure;
 mod fault;
 mod output;

@@ -1,5 +1,11 @@
 //! Asking a model, always in the same way, so that its answers repeat to the bit.
 
+mod batches;
+mod on_gpu;
+mod resident;
+
+pub use batches::Batches;
+pub use on_gpu::{GpuTally, NEAR_TIE};
 use tch::{Device, Kind, Tensor};
 
 use crate::{Access, Answers, Error, ImageShape, Images, Mode, Model, Result};
@@ -23,7 +29,8 @@ pub fn chunk(shape: ImageShape) -> usize {
 
 /// Asks `model` every image.
 ///
-/// Ties go to the lower class. Owners' references and suspects' answers both come from here.
+/// Ties go to the lower class. On a GPU batches are as large as its memory allows, and the last bits of logits may
+/// differ; [`GpuTally`] counts the answers that hang on them. Owners' references and suspects' answers both come from here.
 ///
 /// # Errors
 /// When the model fails, or its logits have the wrong shape or are not finite.
@@ -39,6 +46,9 @@ pub fn answer(
             "top-{ranks} answers asked of a model with {} classes",
             model.classes()
         )));
+    }
+    if device.is_cuda() {
+        return Ok(Answers::new(on_gpu::answer(model, images, ranks, device)?, ranks)?);
     }
     let chunk = chunk(images.shape());
     let mut labels = Vec::with_capacity(images.len() * ranks);

@@ -110,6 +110,11 @@ impl Images {
         &self.data
     }
 
+    /// The samples as they are shared.
+    pub(crate) fn shared(&self) -> &Arc<[u8]> {
+        &self.data
+    }
+
     /// Some of the images, in the order given.
     ///
     /// # Panics

@@ -27,12 +27,28 @@ pub struct Provenance {
     pub libraries: Vec<[String; 3]>,
     /// Where models ran, `Cpu`.
     pub device: String,
+    /// What answering on a GPU came to; none where the processor answered, or the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<OnGpu>,
     /// Workers.
     pub threads: usize,
     /// How long it took.
     pub seconds: f64,
     /// When it ended, seconds since 1970.
     pub finished_unix_s: u64,
+}
+
+/// Answers that a run computed on a GPU.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OnGpu {
+    /// How many.
+    pub answers: u64,
+    /// How many of them are near ties: the two best logits differ by no more than a thousandth of the spread of all, so
+    /// another device may answer otherwise.
+    pub near_ties: u64,
+    /// Batches that did not fit into its memory and were halved.
+    pub halved: u64,
 }
 
 #[cfg(test)]
@@ -51,6 +67,7 @@ mod tests {
     fn what_is_written_is_read() {
         let written = Provenance {
             command: ["bertillon", "run", "a b.toml"].map(str::to_owned).into(),
+            gpu: Some(OnGpu { answers: 400, near_ties: 1, halved: 0 }),
             seconds: 0.1,
             ..Provenance::default()
         };

@@ -5,7 +5,7 @@ mod pairs;
 use std::{fs, path::Path, time::Duration};
 
 use bertillon::{
-    Provenance, registry,
+    GpuTally, NEAR_TIE, OnGpu, Provenance, registry,
     results::{PairsFile, Results},
 };
 use serde::Serialize;
@@ -40,6 +40,26 @@ pub(crate) fn write(
     let provenance = provenance(context, options, elapsed);
     write_whole(&folder.join("provenance.json"), &json(&provenance))?;
     write_whole(&folder.join("results.json"), &json(results))
+}
+
+/// What was answered on a GPU, which the user is told too.
+fn on_gpu(context: &Context<'_>) -> Option<OnGpu> {
+    let GpuTally { answers, near_ties, halved } = GpuTally::take();
+    if answers == 0 {
+        return None;
+    }
+    if near_ties > 0 {
+        context.progress.warn(&format!(
+            "{near_ties} of {answers} answers are near ties (two best logits within {NEAR_TIE} of the spread of all): \
+             another device may answer them otherwise"
+        ));
+    }
+    if halved > 0 {
+        context
+            .progress
+            .warn(&format!("{halved} batches did not fit into the GPU's memory and were halved"));
+    }
+    Some(OnGpu { answers, near_ties, halved })
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
@@ -80,6 +100,7 @@ fn provenance(context: &Context<'_>, options: &Options, elapsed: Duration) -> Pr
             .map(|l| [l.path.display().to_string(), l.built_from.clone(), l.digest.clone()])
             .collect(),
         device: format!("{:?}", options.device),
+        gpu: on_gpu(context),
         threads: options.threads,
         seconds: elapsed.as_secs_f64(),
         finished_unix_s: now

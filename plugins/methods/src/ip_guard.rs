@@ -14,9 +14,9 @@
 //! Attacks other than the paper's own objective, and other statistics, by parameters.
 
 use bertillon::{
-    Access, Answers, Configure, Error, Fingerprint, FingerprintMethod, ImageShape, Images,
+    Access, Answers, Batches, Configure, Error, Fingerprint, FingerprintMethod, ImageShape, Images,
     InputSelector, Knowledge, Needs, Owner, Queries, Result, Rightly, Statistic, Stream, Suspects,
-    answer,
+    answer, guard,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,18 +89,35 @@ impl FingerprintMethod for IpGuard {
         let scale = logit_scale(model, &some, owner.device)?;
         let mut seeds = self.seeds(owner, budget, stream)?;
         let mut bank = Bank::new(pool.shape());
-        let batch = batch(pool.shape());
+        // A GPU takes all at once, where it has the memory.
+        let on_gpu = owner.device.is_cuda();
+        let mut batches = Batches::new(if on_gpu { TRIES * budget } else { batch(pool.shape()) });
         let mut tried = 0;
         while bank.good.len() < budget {
-            let wanted = (budget - bank.good.len()).min(batch);
+            let wanted = batches.next(budget - bank.good.len());
             let (images, labels) = seeds.next(wanted)?;
             if labels.is_empty() {
                 break;
             }
-            let starts = Starts::new(model, &images, &labels, scale, owner.device)?;
-            let mut randomness = stream.child(&format!("craft {tried}"));
-            bank.add(&images, &labels, &self.params.attack, &starts, &mut randomness)?;
-            tried += labels.len();
+            let mut done = 0;
+            while done < labels.len() {
+                let part = done..done + batches.next(labels.len() - done);
+                let indices: Vec<u32> =
+                    part.clone().filter_map(|i| u32::try_from(i).ok()).collect();
+                let (images, labels) = (images.gather(&indices), &labels[part]);
+                let mut randomness = stream.child(&format!("craft {tried}"));
+                let crafted = guard::catch(|| {
+                    let starts = Starts::new(model, &images, labels, scale, owner.device)?;
+                    bank.add(&images, labels, &self.params.attack, &starts, &mut randomness)
+                });
+                match crafted {
+                    Ok(()) => {
+                        done += labels.len();
+                        tried += labels.len();
+                    }
+                    Err(error) => batches.failed(labels.len(), error)?,
+                }
+            }
         }
         bank.fingerprint(owner, budget, tried)
     }

@@ -63,7 +63,9 @@ impl Finding {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let mut findings = vec![libtorch::version(), libtorch::cuda(), checks::threads()];
+    let mut findings = vec![libtorch::version()];
+    findings.extend(libtorch::cuda());
+    findings.push(checks::threads());
     findings.extend(checks::data_and_models()?);
     findings.push(checks::folder("results", "--out", &arguments.out));
     findings.push(checks::folder("cache", "--cache", &arguments.cache));

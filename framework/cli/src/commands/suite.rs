@@ -5,7 +5,6 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process,
-    str::FromStr,
     sync::{Arc, Weak},
     thread,
     time::Duration,
@@ -14,10 +13,10 @@ use std::{
 use bertillon::suite::Suite;
 use bertillon_runner::{Interrupt, Options, RunError, SuiteLibraries};
 use clap::{Args, ValueHint};
-use tch::{Cuda, Device};
 
 use super::libraries::LibraryArguments;
 use crate::{
+    device::DeviceChoice,
     failure::{Failure, INTERRUPTED},
     output,
     progress::Reporter,
@@ -44,7 +43,7 @@ pub(crate) struct WorkArguments {
     /// Where to compute: auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
-    /// Models that answer at a time [default: as many as there are processors]
+    /// Models that answer at a time [default: as many as there are processors, on a GPU one]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// Seed of everything random, the same as `--set seed=N`
@@ -147,12 +146,17 @@ impl WorkArguments {
         // Each worker computes by itself: libtorch's own threads would only contend with them.
         tch::set_num_threads(1);
         tch::set_num_interop_threads(1);
-        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let device = self.device.device()?;
+        // On a GPU the images of a batch are answered at a time, and models in turn.
+        let workers = match device.is_cuda() {
+            true => 1,
+            false => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        };
         Ok(Options {
             out,
             cache: self.cache.clone(),
-            device: self.device.device()?,
-            threads: self.threads.map_or(processors, NonZeroUsize::get),
+            device,
+            threads: self.threads.map_or(workers, NonZeroUsize::get),
             cell_timeout: self.cell_timeout,
             skip_bad_images: self.skip_bad_images,
             command: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
@@ -186,49 +190,6 @@ impl WorkArguments {
     }
 }
 
-/// A device as the user names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum DeviceChoice {
-    Auto,
-    Cpu,
-    Cuda(usize),
-}
-
-impl FromStr for DeviceChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let index = |text: &str| text.strip_prefix("cuda:").and_then(|index| index.parse().ok());
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            _ => index(text).map(Self::Cuda).ok_or_else(|| "use auto, cpu or cuda:N".to_owned()),
-        }
-    }
-}
-
-impl DeviceChoice {
-    fn device(self) -> Result<Device, Failure> {
-        match self {
-            Self::Auto => Ok(Device::cuda_if_available()),
-            Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(_) if !Cuda::is_available() => Err(Failure::User(
-                "this libtorch finds no CUDA device; use --device cpu, or see `bertillon doctor`"
-                    .to_owned(),
-            )),
-            Self::Cuda(index) => match Cuda::device_count() {
-                count if usize::try_from(count).is_ok_and(|count| index < count) => {
-                    Ok(Device::Cuda(index))
-                }
-                count => Err(Failure::User(format!(
-                    "there is no cuda:{index}: this machine has {count} CUDA devices, counted from 0"
-                ))),
-            },
-        }
-    }
-}
-
 /// The first Ctrl-C stops the run after the cells in flight, the second at once.
 fn stop_on_interrupt(interrupt: Interrupt, reporter: Weak<Reporter>) -> Result<(), Failure> {
     let handler = move || {
@@ -254,17 +215,5 @@ mod tests {
     fn a_timeout_is_a_positive_number_of_seconds() {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         assert!(["0", "-1", "", "NaN", "inf", "1e300", "1m"].iter().all(|t| seconds(t).is_err()));
-    }
-
-    #[test]
-    fn devices_are_named_as_libtorch_names_them() {
-        let parse = |text: &str| text.parse::<DeviceChoice>().ok();
-        assert_eq!(parse("auto"), Some(DeviceChoice::Auto));
-        assert_eq!(parse("cpu"), Some(DeviceChoice::Cpu));
-        assert_eq!(parse("cuda"), Some(DeviceChoice::Cuda(0)));
-        assert_eq!(parse("cuda:3"), Some(DeviceChoice::Cuda(3)));
-        assert!(
-            ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"].iter().all(|t| parse(t).is_none())
-        );
     }
 }

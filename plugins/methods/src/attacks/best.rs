@@ -58,6 +58,7 @@ impl Best {
     }
 
     pub(super) fn finish(self, network: &Network<'_>) -> Result<Crafted> {
+        network.settle()?;
         Ok(Crafted {
             images: Images::from_tensor(&self.points)?,
             converged: Vec::<bool>::try_from(self.distortions.isfinite())?,

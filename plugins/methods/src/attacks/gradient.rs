@@ -14,11 +14,35 @@ pub(super) struct Network<'a> {
     model: &'a dyn Model,
     pub(super) forwards: u64,
     pub(super) gradients: u64,
+    /// Sums that must be finite, not looked at yet: to look at a number on a GPU is to wait for all before it.
+    sums: Vec<Tensor>,
 }
 
 impl<'a> Network<'a> {
     pub(super) fn new(model: &'a dyn Model) -> Self {
-        Self { model, forwards: 0, gradients: 0 }
+        Self { model, forwards: 0, gradients: 0, sums: Vec::new() }
+    }
+
+    /// Refuses what was computed since, if it was not finite: on a GPU this is seen only here.
+    pub(super) fn settle(&self) -> Result<()> {
+        if self.sums.is_empty() {
+            return Ok(());
+        }
+        match bool::try_from(Tensor::f_stack(&self.sums, 0)?.isfinite().all())? {
+            true => Ok(()),
+            false => Err(not_finite()),
+        }
+    }
+
+    /// Whether all values are finite, as far as it can be told without waiting.
+    fn seems_finite(&mut self, values: &Tensor) -> bool {
+        // A sum is finite only when all its terms are.
+        let sum = values.sum(Kind::Double);
+        if values.device().is_cuda() {
+            self.sums.push(sum);
+            return true;
+        }
+        sum.double_value(&[]).is_finite()
     }
 
     /// Logits `[N, K]` of a batch, without a gradient.
@@ -66,12 +90,10 @@ impl<'a> Network<'a> {
             return Err(not_differentiable());
         }
         self.gradients += images(&gradient);
-        if !gradient.sum(Kind::Double).double_value(&[]).is_finite() {
-            return Err(Error::Refused(
-                "a gradient is NaN or infinite: no query can be crafted on this model".into(),
-            ));
+        match self.seems_finite(&gradient) {
+            true => Ok(gradient),
+            false => Err(not_finite()),
         }
-        Ok(gradient)
     }
 
     fn check(&mut self, points: &Tensor, logits: &Tensor) -> Result<()> {
@@ -80,7 +102,7 @@ impl<'a> Network<'a> {
         if logits.size() != expected {
             return Err(Error::Shape { what: "logits", expected, actual: logits.size() });
         }
-        if logits.sum(Kind::Double).double_value(&[]).is_finite() {
+        if self.seems_finite(&logits.detach()) {
             return Ok(());
         }
         let bad = logits.detach().isfinite().logical_not();
@@ -111,6 +133,13 @@ fn not_differentiable() -> Error {
     Error::Refused(
         "the model's logits have no gradient by its images (a transform before the network is not \
          differentiable): no query can be crafted on it"
+            .into(),
+    )
+}
+
+fn not_finite() -> Error {
+    Error::Refused(
+        "a gradient is NaN or infinite, or logits are: no query can be crafted on this model"
             .into(),
     )
 }
@@ -178,12 +207,27 @@ pub(super) fn by_image(values: &Tensor) -> Tensor {
 pub(super) fn unit(batch: &Tensor, stream: &mut Stream) -> Tensor {
     let norms = norms(batch);
     let zero = norms.lt(ZERO);
+    if batch.device().is_cuda() {
+        // Any direction serves. Drawing one from the stream would mean to wait and see whether it is needed.
+        let fixed = scattered(batch);
+        return fixed.where_self(&zero, &(batch / norms.clamp_min(ZERO)));
+    }
     if !bool::try_from(zero.any()).unwrap_or(false) {
         return batch / norms;
     }
     let random = normal(batch, stream);
     let random = &random / self::norms(&random);
     random.where_self(&zero, &(batch / norms.clamp_min(ZERO)))
+}
+
+/// A direction for each image, `[N, C, H, W]` of norm 1, the same each time: the fractions of multiples of the golden
+/// ratio, which spread evenly.
+fn scattered(batch: &Tensor) -> Tensor {
+    let count = i64::try_from(batch.numel()).unwrap_or(i64::MAX);
+    let multiples = Tensor::arange(count, (Kind::Double, batch.device())) * 0.618_033_988_749_895;
+    let centred = &multiples - multiples.floor() - 0.5;
+    let directions = centred.view(batch.size().as_slice()).to_kind(batch.kind());
+    &directions / norms(&directions)
 }
 
 /// Independent standard normal numbers in the shape of `batch`.
@@ -230,6 +274,15 @@ mod tests {
         let lengths = Vec::<f32>::try_from(norms(&units).view(-1)).unwrap();
         assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-6), "{lengths:?}");
         assert!((units.double_value(&[1, 0, 0, 0]) - 0.6).abs() < 1e-6);
+    }
+
+    #[test]
+    fn scattered_directions_have_norm_one_and_differ() {
+        let directions = scattered(&Tensor::zeros([3, 1, 8, 8], (Kind::Float, Device::Cpu)));
+        let lengths = Vec::<f32>::try_from(norms(&directions).view(-1)).unwrap();
+        assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-6), "{lengths:?}");
+        let cosine = dot(&directions.narrow(0, 0, 1), &directions.narrow(0, 1, 1));
+        assert!(cosine.double_value(&[0, 0, 0, 0]).abs() < 0.9);
     }
 
     #[test]

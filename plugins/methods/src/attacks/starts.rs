@@ -100,6 +100,7 @@ pub fn logit_scale(model: &dyn Model, images: &Images, device: Device) -> Result
     let logits: Vec<Tensor> = ranges
         .map(|range| network.logits(&images.to_tensor(range, device)))
         .collect::<Result<_>>()?;
+    network.settle()?;
     let logits = Tensor::f_cat(&logits, 0)?;
     let (best, _) = logits.topk(2, 1, true, true);
     let gap = (best.select(1, 0) - best.select(1, 1)).to_kind(Kind::Double);

@@ -1,20 +1,18 @@
 //! Whether the libtorch that this program found is the one that it was made for.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use bertillon_build::libtorch_version;
 use tch::Cuda;
 
 use super::Finding;
+use crate::device::{self, Library, WANTED};
 
 /// What tch 0.24 binds; of another version, functions may be missing or take other arguments.
 const EXPECTED: &str = "2.11.0";
 
 pub(super) fn version() -> Finding {
-    match loaded("libtorch_cpu") {
+    match device::loaded("libtorch_cpu") {
         Some(library) => judged(&library),
         None => Finding::ok("libtorch", "loaded; where from can't be told on this system"),
     }
@@ -44,37 +42,64 @@ fn judged(library: &Path) -> Finding {
     }
 }
 
-/// The shared library of this process whose file name begins so.
-fn loaded(name: &str) -> Option<PathBuf> {
-    let maps = fs::read_to_string("/proc/self/maps").ok()?;
-    let paths = maps.lines().filter_map(|line| line.find('/').map(|at| PathBuf::from(&line[at..])));
-    let begins = |path: &PathBuf| {
-        path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name))
-    };
-    paths.into_iter().find(begins)
+/// Whether runs can use a GPU: CUDA's part of libtorch, the driver, the devices, in the order in which they are needed.
+pub(super) fn cuda() -> Vec<Finding> {
+    let (library, driver) = (device::library(), device::driver());
+    let mut findings = vec![judged_library(library), judged_driver(&driver)];
+    if matches!(library, Library::Open(_)) && driver.is_ok() {
+        findings.push(devices());
+    }
+    findings
 }
 
-pub(super) fn cuda() -> Finding {
-    match (Cuda::is_available(), tch::utils::has_cuda()) {
-        (true, _) => {
-            let devices = Cuda::device_count();
-            Finding::ok("CUDA", format!("{devices} devices: --device auto uses the first"))
+fn judged_library(library: &Library) -> Finding {
+    let check = "libtorch's CUDA";
+    match library {
+        Library::Open(path) => Finding::ok(check, format!("from {}", path.display())),
+        Library::Refused { reasons, named } => {
+            let found = reasons.join("; ");
+            match named {
+                true => Finding::failed(check, found, format!("{WANTED}, or unset it")),
+                false => Finding::note(check, found, format!("for a GPU: {WANTED}")),
+            }
         }
-        (false, true) => Finding::note(
-            "CUDA",
-            "libtorch has it, but finds no device; runs use the processor",
-            "for a GPU: install its driver, and see that `nvidia-smi` names it",
+        Library::Absent => Finding::note(
+            check,
+            "not found; runs use the processor",
+            format!("for a GPU: {WANTED}"),
         ),
-        (false, false) => Finding::note(
-            "CUDA",
-            "none in this libtorch; runs use the processor",
-            "for a GPU: build with LIBTORCH set to a libtorch that has CUDA",
+    }
+}
+
+fn judged_driver(driver: &Result<(), String>) -> Finding {
+    match driver {
+        Ok(()) => Finding::ok("CUDA driver", "loads"),
+        Err(error) => Finding::note(
+            "CUDA driver",
+            format!("{error}; runs use the processor"),
+            "for a GPU: install NVIDIA's driver, and see that `nvidia-smi` names the GPU",
+        ),
+    }
+}
+
+fn devices() -> Finding {
+    match Cuda::is_available() {
+        true => {
+            let devices = Cuda::device_count();
+            Finding::ok("CUDA devices", format!("{devices}: --device auto uses the first"))
+        }
+        false => Finding::note(
+            "CUDA devices",
+            "none; runs use the processor",
+            "for a GPU: see what `nvidia-smi` says, and whether its driver is new enough for this CUDA",
         ),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::PathBuf};
+
     use super::{super::State, *};
 
     #[test]
@@ -92,5 +117,19 @@ mod tests {
             assert_eq!(finding.state, State::Failed, "{other}");
             assert!(finding.found.contains(other) && finding.remedy.unwrap().contains("LIBTORCH"));
         }
+    }
+
+    #[test]
+    fn what_a_gpu_lacks_is_told_and_fails_only_where_it_was_asked_for() {
+        let refused = |named| Library::Refused { reasons: vec!["of 2.10".to_owned()], named };
+        assert_eq!(judged_library(&refused(false)).state, State::Note);
+        let finding = judged_library(&refused(true));
+        assert_eq!((finding.state, finding.found.as_str()), (State::Failed, "of 2.10"));
+        for finding in [judged_library(&Library::Absent), judged_driver(&Err("none".to_owned()))] {
+            assert_eq!(finding.state, State::Note);
+            assert!(finding.remedy.unwrap().contains("for a GPU"));
+        }
+        let open = Library::Open(PathBuf::from("/x/libtorch_cuda.so"));
+        assert_eq!(judged_library(&open).state, State::Ok);
     }
 }
