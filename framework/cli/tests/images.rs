@@ -63,7 +63,9 @@ fn pictures() -> Place {
 fn a_damaged_picture_stops_a_run_by_name_or_is_left_out_by_name() {
     let place = pictures();
     fs::write(place.path("pictures/3/broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
-    let stderr = place.mistake(&["run", "demo.toml"]);
+    let (code, _, stderr) = place.run(&["run", "demo.toml", "--out", "none"]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(!place.path("none/results.json").exists());
     for text in
         ["1 of 101 images can't be used: `3/broken.png` (it is cut short)", "--skip-bad-images"]
     {
