@@ -263,6 +263,16 @@ fn generators() -> Vec<(&'static str, Box<dyn bertillon::VariantGenerator>)> {
         .collect()
 }
 
+/// 64 images of 28x28 pixels, with stripes of another width each.
+fn stripes() -> Images {
+    let level = |image: usize, i: usize| match (i / (image + 1)).is_multiple_of(2) {
+        true => 230,
+        false => 20,
+    };
+    let bytes: Vec<u8> = (0..64).flat_map(|image| (0..784).map(move |i| level(image, i))).collect();
+    Images::new(bytes, ImageShape { channels: 1, height: 28, width: 28 }).unwrap()
+}
+
 /// Derives a variant of every kind but those named from the first model.
 fn check_variants(collection: &TorchScript, images: &Images, but: &[&str]) {
     let vanilla = collection.load(0, Device::Cpu).unwrap();
@@ -293,42 +303,30 @@ fn check_variants(collection: &TorchScript, images: &Images, but: &[&str]) {
 }
 
 #[test]
-fn every_kind_of_variant_is_derived_from_a_module_and_answers() {
-    let place = Place::with(TOY);
-    // What it computes with beside its parameters became constants, which stay in 32 bits.
-    check_variants(&place.collection().unwrap(), &testkit::images(64, 1), &["half"]);
-}
-
-#[test]
 fn every_kind_of_variant_is_derived_from_a_module_of_pytorch_and_answers() {
     let Some(path) = shared("golden/attacks") else { return };
     let text = TOY.replace("toy.pt", "lenet.pt").replace("[1, 8, 8]", "[1, 28, 28]");
     let place = Place::with(&text.replace("classes = 4", "classes = 10"));
     let parameters = Parameters { path: Some(path), ..place.parameters() };
-    let shape = ImageShape { channels: 1, height: 28, width: 28 };
-    // Stripes of another width each.
-    let level = |image: usize, i: usize| match (i / (image + 1)).is_multiple_of(2) {
-        true => 230,
-        false => 20,
-    };
-    let bytes: Vec<u8> = (0..64).flat_map(|image| (0..784).map(move |i| level(image, i))).collect();
-    let images = Images::new(bytes, shape).unwrap();
-    check_variants(&TorchScript::configure(parameters).unwrap(), &images, &[]);
+    check_variants(&TorchScript::configure(parameters).unwrap(), &stripes(), &[]);
 }
 
 #[test]
-fn a_network_of_the_zoo_goes_out_and_comes_back() {
+fn a_network_of_the_zoo_goes_out_and_comes_back_to_have_variants() {
     let names = vec!["lenet-a".to_owned()];
     let zoo = Zoo::configure(crate::ZooParameters { names, ..Default::default() }).unwrap();
     let network = zoo.load(0, Device::Cpu).unwrap();
     let text = TOY.replace("[1, 8, 8]", "[1, 28, 28]").replace("classes = 4", "classes = 10");
     let place = Place::with(&text);
     export(&*network, &place.0.path().join("toy.pt"), Device::Cpu).unwrap();
-    let back = place.collection().unwrap().load(0, Device::Cpu).unwrap();
+    let collection = place.collection().unwrap();
+    let back = collection.load(0, Device::Cpu).unwrap();
     let ramp = Tensor::arange(5 * 784, (Kind::Float, Device::Cpu)) * 0.37;
     let images = (&ramp - ramp.floor()).view(network.input().batch(5));
     let logits = |model: &dyn Model| model.logits(&images, Mode::Evaluation).unwrap();
     assert!(logits(&*back).allclose(&logits(&*network), 1e-4, 1e-4, false));
+    // What it computes with beside its parameters became constants, which stay in 32 bits.
+    check_variants(&collection, &stripes(), &["half"]);
 }
 
 /// The shared folder beside the repository.
