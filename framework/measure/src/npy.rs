@@ -226,7 +226,8 @@ pub fn read_answers(path: &Path, ranks: usize, classes: usize) -> Result<Answers
     let content = array.header().content()?;
     let mut labels = vec![0; content.images() * ranks.min(content.ranks())];
     array.labels(ranks, classes, &mut labels)?;
-    Ok(Answers::new(labels, ranks).expect("as many labels as ranks for every image"))
+    let available = content.ranks();
+    Answers::new(labels, ranks).map_err(|_| Error::Ranks { wanted: ranks, available })
 }
 
 /// A file of labels, `ranks` an image: u16, little-endian, `[images]` for one rank and `[images, ranks]` else.

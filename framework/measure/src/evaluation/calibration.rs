@@ -127,12 +127,11 @@ mod tests {
     /// Accepts as many as may be by trying every threshold there could be.
     fn by_trial(strangers: &[Stranger], alpha: f64) -> (f64, usize) {
         let accepted = |t: f64| strangers.iter().filter(|s| s.distance < t).count();
-        #[expect(clippy::cast_possible_truncation, reason = "a share of a small count")]
-        let most = (alpha * strangers.len() as f64 + 1e-9).floor() as usize;
+        let most = alpha * strangers.len() as f64 + 1e-9;
         strangers
             .iter()
             .map(|s| s.distance)
-            .filter(|&t| accepted(t) <= most)
+            .filter(|&t| accepted(t) as f64 <= most)
             .max_by(f64::total_cmp)
             .map(|t| (t, accepted(t)))
             .unwrap()
