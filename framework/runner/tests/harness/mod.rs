@@ -1,5 +1,7 @@
 //! Runs a suite given as text, without a command line.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::{path::Path, time::Duration};
 
 use bertillon::{results::Results, suite::Suite};
