@@ -117,7 +117,7 @@ fn answers_follow_whatever_changes_the_weights() {
     changed("through a view");
 
     // As an optimiser of libtorch does, past the count of changes.
-    let mut bias = model.parameters().pop().unwrap().tensor.set_requires_grad(true);
+    let bias = model.parameters().pop().unwrap().tensor.set_requires_grad(true);
     let loss = model.logits(&images, Mode::Evaluation).unwrap().square().sum(Kind::Float);
     let gradient = Tensor::run_backward(&[loss], &[&bias], false, false).remove(0);
     assert!(gradient.abs().max().double_value(&[]) > 0.0, "constants have no gradients");
@@ -179,7 +179,8 @@ fn every_activation_and_padding_survives_freezing() {
         Tensor::from_slice(&values).view(shape) * scale
     };
     let weights = [normal(&[5, 3, 3, 3], 3.0), normal(&[5], 1.0)];
-    let activations: [(&str, fn(&Tensor) -> Tensor); 7] = [
+    type Activation = fn(&Tensor) -> Tensor;
+    let activations: [(&str, Activation); 7] = [
         ("relu", Tensor::relu),
         ("relu in place", |maps| maps.shallow_clone().relu_()),
         ("relu6", Tensor::relu6),
