@@ -5,7 +5,7 @@
 
 Prints medians over the rounds and the median ratio within a round. Answering: 64 images; PyTorch takes the faster of
 batches of 8 and of 64, plain (`torch.jit.load`) and frozen (`torch.jit.freeze`, channels last). Crafting: 20 queries by
-Boundary Projection with 50 steps in batches of 16; bertillon's figure is a whole enrolment (the scale of the logits and
+Boundary Projection with 50 steps in batches of 8; bertillon's figure is a whole enrolment (the scale of the logits and
 the reference answers are in it), PyTorch runs the attack of `pytorch.py` on the module as loaded, and on the frozen one.
 """
 
@@ -24,7 +24,7 @@ from pytorch import bp
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NETWORKS = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
-ANSWERED, CRAFTED, BATCH = 64, 20, 16
+ANSWERED, CRAFTED, BATCH = 64, 20, 8
 ROUNDS = 5
 
 torch.set_num_threads(1)

@@ -75,7 +75,7 @@ impl<'a> Starts<'a> {
 }
 
 /// Most images whose gradients are taken at a time, and fewest.
-const BATCHES: [usize; 2] = [256, 16];
+const BATCHES: [usize; 2] = [256, 8];
 
 /// Samples whose gradients are taken at a time: bounds the memory for the maps of a large network.
 const BATCH_SAMPLES: usize = 256 * 3 * 32 * 32;
