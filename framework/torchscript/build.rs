@@ -6,7 +6,7 @@ fn main() {
     let library =
         std::env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys tells where libtorch is");
     let include = std::path::Path::new(&library).with_file_name("include");
-    println!("cargo:rerun-if-changed=cpp");
+    println!("cargo:rerun-if-changed=src/cpp");
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     let abi = std::env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
     cc::Build::new()
@@ -18,6 +18,6 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .define("GLOG_USE_GLOG_EXPORT", None)
-        .files(["cpp/cuda.cpp", "cpp/frozen.cpp", "cpp/trace.cpp"])
+        .files(["src/cpp/cuda.cpp", "src/cpp/frozen.cpp", "src/cpp/trace.cpp"])
         .compile("bertillon_torchscript");
 }

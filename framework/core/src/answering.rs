@@ -125,8 +125,9 @@ fn append_labels(logits: &Tensor, ranks: usize, out: &mut Vec<u16>) -> Result<()
     for row in values.chunks_exact(usize::from(classes).max(1)) {
         order.clear();
         order.extend(0..classes);
-        let better =
-            |a: &u16, b: &u16| row[*b as usize].total_cmp(&row[*a as usize]).then(a.cmp(b));
+        // Minus zero is as large as zero.
+        let logit = |&class: &u16| row[usize::from(class)] + 0.0;
+        let better = |a: &u16, b: &u16| logit(b).total_cmp(&logit(a)).then(a.cmp(b));
         if ranks == 1 {
             out.extend(order.iter().min_by(|a, b| better(a, b)));
         } else {
@@ -154,5 +155,7 @@ mod tests {
         let mut ranked = Vec::new();
         append_labels(&logits, 4, &mut ranked).unwrap();
         assert_eq!(ranked, [1, 2, 0, 3]);
+        let zeros = Tensor::from_slice(&[-0.0_f32, 0.0]).view([1, 2]);
+        assert_eq!(labels(&zeros).unwrap(), [0]);
     }
 }

@@ -12,7 +12,7 @@ pub fn exact_cuda() -> bool {
     }
 }
 
-#[expect(unsafe_code, reason = "declared in cpp/cuda.cpp")]
+#[expect(unsafe_code, reason = "declared in src/cpp/cuda.cpp")]
 unsafe extern "C" {
     fn bertillon_exact_cuda() -> bool;
 }

@@ -136,7 +136,7 @@ pub(crate) fn free(message: *mut c_char) -> Option<String> {
 
 type Forward = extern "C" fn(*mut c_void, *const C_tensor, *mut *mut C_tensor) -> c_int;
 
-#[expect(unsafe_code, reason = "declared in cpp/trace.cpp")]
+#[expect(unsafe_code, reason = "declared in src/cpp/trace.cpp")]
 unsafe extern "C" {
     fn bertillon_trace(
         path: *const c_char,

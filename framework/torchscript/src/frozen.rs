@@ -1,4 +1,4 @@
-//! Copies of modules that answer faster: `cpp/frozen.cpp`.
+//! Copies of modules that answer faster: `src/cpp/frozen.cpp`.
 //!
 //! A copy has the module's weights as constants, its normalisations folded into convolutions, and takes images with
 //! their channels innermost on a CPU. Its logits differ from the module's in the last bits, and repeat to the bit.
@@ -162,7 +162,7 @@ fn check(message: *mut c_char) -> Result<()> {
     export::free(message).map_or(Ok(()), |message| Err(Error::Torch(message)))
 }
 
-#[expect(unsafe_code, reason = "declared in cpp/frozen.cpp")]
+#[expect(unsafe_code, reason = "declared in src/cpp/frozen.cpp")]
 unsafe extern "C" {
     fn bertillon_frozen_make(module: *const c_void, frozen: *mut *mut c_void) -> *mut c_char;
     fn bertillon_frozen_answer(
