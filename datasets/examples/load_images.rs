@@ -5,11 +5,9 @@
 
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+mod timing;
+
+use std::path::Path;
 
 use bertillon::{Configure, Error, ImageRequest, ImageSource, Result};
 use bertillon_datasets::{ImageFolder, ImageFolderParameters};
@@ -33,24 +31,7 @@ fn main() -> Result<()> {
     let thiefs = split.thief.as_ref().map_or(0, |thief| thief.len());
     println!("{} images of the pool, {thiefs} of the thief", split.pool.len());
     for (what, scratch) in [("first", None), ("packed", Some(scratch.path()))] {
-        let (mut wall, mut processor) = (Duration::MAX, Duration::MAX);
-        for _ in 0..times {
-            let (started, before) = (Instant::now(), processor_time());
-            load(scratch)?;
-            wall = wall.min(started.elapsed());
-            processor = processor.min(processor_time().saturating_sub(before));
-        }
-        println!("{what}: {wall:.1?} wall, {processor:.1?} processor");
+        println!("{what}: {}", timing::least(times, || load(scratch).map(drop))?);
     }
     Ok(())
-}
-
-/// Of all threads, as Linux counts it; zero elsewhere.
-fn processor_time() -> Duration {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Duration::ZERO };
-    let ran = threads.filter_map(|thread| {
-        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
-    });
-    ran.sum()
 }

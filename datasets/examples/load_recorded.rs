@@ -6,12 +6,13 @@
 
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
+mod timing;
+
 use std::{
     fs::{self, File},
     hint::black_box,
     io::Read,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use bertillon::{Configure, Error, ModelCollection, Result};
@@ -78,26 +79,9 @@ fn read(files: &[PathBuf]) {
     );
 }
 
-fn report(what: &str, times: u32, mut work: impl FnMut() -> Result<()>) -> Result<()> {
-    let (mut wall, mut processor) = (Duration::MAX, Duration::MAX);
-    for _ in 0..times {
-        let (started, before) = (Instant::now(), processor_time());
-        work()?;
-        wall = wall.min(started.elapsed());
-        processor = processor.min(processor_time().saturating_sub(before));
-    }
-    println!("{what}: {wall:.2?} wall, {processor:.2?} processor, peak {}", peak());
+fn report(what: &str, times: usize, work: impl FnMut() -> Result<()>) -> Result<()> {
+    println!("{what}: {}, peak {}", timing::least(times, work)?, peak());
     Ok(())
-}
-
-/// Of all threads, as Linux counts it; zero elsewhere.
-fn processor_time() -> Duration {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Duration::ZERO };
-    let ran = threads.filter_map(|thread| {
-        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
-    });
-    ran.sum()
 }
 
 fn peak() -> String {

@@ -219,9 +219,9 @@ impl ImageFolder {
         if images.saturating_mul(size) <= MAX_BYTES {
             return Ok(());
         }
-        let ImageShape { channels, height, width } = self.form.shape;
+        let shape = self.form.shape;
         let problem = format!(
-            "{images} images of {channels}x{height}x{width} take more than {} GiB; use fewer with `limit`, here at \
+            "{images} images of {shape} take more than {} GiB; use fewer with `limit`, here at \
              most {}, or a smaller `size`",
             MAX_BYTES >> 30,
             MAX_BYTES / size

@@ -203,8 +203,7 @@ impl Network {
                 "it changed since the run started; wait until it is written, and run again";
             return Err(Error::file(&self.path, problem));
         }
-        drop(bytes);
-        TorchScriptModel::open(&self.path, self.interface.clone(), device)
+        TorchScriptModel::from_bytes(&bytes, &self.path, self.interface.clone(), device)
     }
 }
 

@@ -67,7 +67,7 @@ impl Place {
         };
         text(&format!("{form:?}"));
         text(bertillon::SOURCE_DIGEST);
-        text(vectors());
+        text(bertillon::cpu_capability());
         SOURCES
             .iter()
             .filter(|source| source.0 == "image_folder")
@@ -217,18 +217,4 @@ impl Prepared {
         }
         Ok(prepared)
     }
-}
-
-/// The widest vectors that libtorch may use here: they could change the last bits before a sample is rounded.
-fn vectors() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "avx512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return "avx2";
-        }
-    }
-    "default"
 }

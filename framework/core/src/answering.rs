@@ -27,6 +27,20 @@ pub fn chunk(shape: ImageShape) -> usize {
     1 << fitting.ilog2()
 }
 
+/// The widest vectors that libtorch's kernels may use here: they change the last bits of its sums.
+pub fn cpu_capability() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            return "avx512";
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return "avx2";
+        }
+    }
+    std::env::consts::ARCH
+}
+
 /// Asks `model` every image.
 ///
 /// Ties go to the lower class. On a GPU batches are as large as its memory allows, and the last bits of logits may

@@ -1,6 +1,6 @@
 //! 8-bit images, as a real service receives them.
 
-use std::{ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use tch::{Device, Kind, Tensor};
 
@@ -29,6 +29,26 @@ impl ImageShape {
     }
 }
 
+/// `3x224x224`.
+impl fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
+/// Channels, height and width, as files have them.
+impl From<ImageShape> for [usize; 3] {
+    fn from(shape: ImageShape) -> Self {
+        [shape.channels, shape.height, shape.width]
+    }
+}
+
+impl From<[usize; 3]> for ImageShape {
+    fn from([channels, height, width]: [usize; 3]) -> Self {
+        Self { channels, height, width }
+    }
+}
+
 /// A list of images of one shape.
 ///
 /// # Shapes
@@ -48,11 +68,8 @@ impl Images {
         let data = data.into();
         if shape.samples() == 0 || data.len() % shape.samples() != 0 {
             return Err(Error::Refused(format!(
-                "{} bytes are no whole number of {}x{}x{} images",
-                data.len(),
-                shape.channels,
-                shape.height,
-                shape.width
+                "{} bytes are no whole number of {shape} images",
+                data.len()
             )));
         }
         Ok(Self { data, shape })

@@ -27,7 +27,7 @@ mod variant;
 /// Digest of this crate's source, for cache keys.
 pub const SOURCE_DIGEST: &str = env!("BERTILLON_CORE_DIGEST");
 
-pub use answering::{Batches, GpuTally, NEAR_TIE, answer, chunk, labels};
+pub use answering::{Batches, GpuTally, NEAR_TIE, answer, chunk, cpu_capability, labels};
 pub use bertillon_measure::*;
 pub use collection::{
     ImageRequest, ImageSource, LabelledImages, ModelCollection, Recorded, Split, Vanilla,

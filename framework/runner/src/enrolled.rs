@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use bertillon::{Fingerprint, Images, Preprocessing};
+use bertillon::{Fingerprint, ImageShape, Images, Preprocessing};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
@@ -230,7 +230,7 @@ impl Enrolled {
         let &[count, channels, height, width] = queries.shape() else {
             return Err("its queries are no images".to_owned());
         };
-        let shape = tensors::shape([channels, height, width]);
+        let shape = ImageShape { channels, height, width };
         let images =
             Images::new(queries.data().to_vec(), shape).map_err(|error| error.to_string())?;
         if queries.dtype() != Dtype::U8 || images.len() != count {

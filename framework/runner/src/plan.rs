@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bertillon::{
     Access, Cost, FingerprintMethod, ImageRequest, InputSelector, Knowledge, LabelledImages, Model,
     ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Service, Stream, Vanilla,
-    VariantGenerator, Variation, chunk,
+    VariantGenerator, Variation, chunk, cpu_capability,
     suite::{IdentifyBy, Negatives, Suite, Task},
 };
 
@@ -410,18 +410,4 @@ pub(crate) fn device_class(device: tch::Device) -> &'static str {
         tch::Device::Mps => "mps",
         tch::Device::Vulkan => "vulkan",
     }
-}
-
-/// The widest vectors that libtorch's kernels may use here; they change the last bits of its sums.
-pub(crate) fn cpu_capability() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "avx512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return "avx2";
-        }
-    }
-    std::env::consts::ARCH
 }

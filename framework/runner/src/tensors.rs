@@ -38,12 +38,7 @@ impl Notes {
         Self {
             notes: fingerprint.notes.clone(),
             has_truth: fingerprint.truth.is_some(),
-            crafted: fingerprint
-                .queries
-                .crafted
-                .as_ref()
-                .map(Images::shape)
-                .map(|s| [s.channels, s.height, s.width]),
+            crafted: fingerprint.queries.crafted.as_ref().map(|images| images.shape().into()),
         }
     }
 }
@@ -117,7 +112,7 @@ pub(crate) fn fingerprint(
         None => None,
         Some(shape) => {
             let samples = crafted(pool.len()).map_or_else(|| data("crafted", Dtype::U8), Ok)?;
-            Some(Images::new(samples, self::shape(shape)).map_err(text)?)
+            Some(Images::new(samples, shape.into()).map_err(text)?)
         }
     };
     let truth = u16s(&data("truth", Dtype::U16)?);
@@ -128,11 +123,6 @@ pub(crate) fn fingerprint(
         state: values(&data("state", Dtype::F64)?, f64::from_le_bytes),
         notes: notes.notes,
     })
-}
-
-/// Channels, height and width of images.
-pub(crate) fn shape([channels, height, width]: [usize; 3]) -> ImageShape {
-    ImageShape { channels, height, width }
 }
 
 fn little_endian<T: Copy, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {

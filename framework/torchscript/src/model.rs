@@ -62,6 +62,21 @@ impl TorchScriptModel {
     /// is said, with the way to export it rightly.
     pub fn open(path: impl Into<PathBuf>, interface: Interface, device: Device) -> Result<Self> {
         let path = path.into();
+        let bytes = read(&path, &path)?;
+        Self::from_bytes(&bytes, path, interface, device)
+    }
+
+    /// As [`open`](Self::open), of a file whose content is at hand; `path` is where it came from.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(
+        bytes: &[u8],
+        path: impl Into<PathBuf>,
+        interface: Interface,
+        device: Device,
+    ) -> Result<Self> {
+        let path = path.into();
         let Interface { input, classes, normalisation, colours, outputs } = interface;
         for values in [&normalisation.scale, &normalisation.offset] {
             if values.len() != 1 && values.len() != input.channels {
@@ -74,7 +89,7 @@ impl TorchScriptModel {
                 ));
             }
         }
-        let module = RefCell::new((read_module(&path, &path, input, device)?, Mode::Evaluation));
+        let module = RefCell::new((read_module(bytes, &path, input, device)?, Mode::Evaluation));
         let mut model = Self {
             module,
             // A copy of weights that are about to be changed would be made for nothing.
@@ -121,7 +136,8 @@ impl TorchScriptModel {
             )?;
         let borrowed = self.module.borrow();
         borrowed.0.save(file.path())?;
-        let mut module = read_module(file.path(), &self.path, self.input, self.device)?;
+        let bytes = read(file.path(), &self.path)?;
+        let mut module = read_module(&bytes, &self.path, self.input, self.device)?;
         set_mode(&mut module, borrowed.1)?;
         Ok(Self {
             module: RefCell::new((module, borrowed.1)),
@@ -226,13 +242,17 @@ fn set_mode(module: &mut CModule, mode: Mode) -> Result<()> {
     Ok(())
 }
 
-/// Reads the module at `path`, which stands for `name`.
-fn read_module(path: &Path, name: &Path, input: ImageShape, device: Device) -> Result<CModule> {
-    let bytes = fs::read(path).map_err(|error| Error::file(name, error))?;
-    let module = CModule::load_data_on_device(&mut &bytes[..], device).map_err(|error| {
+/// The file at `path`, which stands for `name`.
+fn read(path: &Path, name: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| Error::file(name, error))
+}
+
+/// The module in the bytes of the file `name`.
+fn read_module(bytes: &[u8], name: &Path, input: ImageShape, device: Device) -> Result<CModule> {
+    let module = CModule::load_data_on_device(&mut &*bytes, device).map_err(|error| {
         let ImageShape { channels, height, width } = input;
         let example = format!("torch.zeros(1, {channels}, {height}, {width})");
-        let diagnosis = foreign::diagnosis(&bytes, &example).unwrap_or_else(|| {
+        let diagnosis = foreign::diagnosis(bytes, &example).unwrap_or_else(|| {
             format!(
                 "{}; export one in Python: torch.jit.trace(model.eval(), {example}).save(\"model.pt\")",
                 Error::from(error)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bertillon::{
-    ImageShape,
+    cpu_capability,
     evaluation::{self, Calibration, Stranger},
     suite::Protocol,
 };
@@ -12,7 +12,7 @@ use super::{Distances, chosen::Chosen};
 use crate::{
     Options, RunError,
     enrolled::{Card, FORMAT, MethodCard, OwnerCard, ThresholdCard},
-    plan::{Plan, cpu_capability, device_class},
+    plan::{Plan, device_class},
 };
 
 /// The card of what was enrolled, its threshold set by the distances of strangers.
@@ -27,7 +27,6 @@ pub(super) fn card(
 ) -> Result<Card, RunError> {
     let planned = chosen.planned(plan);
     let vanilla = &plan.families[chosen.owner].vanilla;
-    let shape = |s: ImageShape| [s.channels, s.height, s.width];
     Ok(Card {
         format: FORMAT,
         bertillon: env!("CARGO_PKG_VERSION").to_owned(),
@@ -51,7 +50,7 @@ pub(super) fn card(
             name: vanilla.name.clone(),
             ancestry: vanilla.ancestry.clone(),
             digest: vanilla.digest.clone(),
-            input: vanilla.input.map(shape),
+            input: vanilla.input.map(Into::into),
             preprocessing: vanilla.preprocessing,
             normalisation: plan.collection.normalisation(chosen.owner),
         },

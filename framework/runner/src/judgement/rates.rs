@@ -1,7 +1,7 @@
 //! From distances to the entries of `results.json`.
 
 use bertillon::{
-    Answers, ImageShape,
+    Answers,
     evaluation::{self, Case, Evaluated, HitCounts, Settings},
     results::{
         BudgetResult, DrawResult, Enrolment, Evaluation, FamilyHits, FingerprintResult, Hits,
@@ -224,17 +224,16 @@ pub(super) fn settings(plan: &Plan) -> Evaluation {
 
 /// What was sent, and what services do to it.
 pub(super) fn images(plan: &Plan) -> Option<ImagesSent> {
-    let numbers = |shape: ImageShape| [shape.channels, shape.height, shape.width];
     let services = plan.families.iter().filter_map(|family| {
         let (preprocessing, input) = (family.vanilla.preprocessing?, family.vanilla.input?);
         Some(ServiceSettings {
             vanilla: family.vanilla.name.clone(),
-            input: numbers(input),
+            input: input.into(),
             preprocessing: format!("{preprocessing}, centre {}x{}", input.height, input.width),
             keeps_native: preprocessing.keeps_native,
         })
     });
-    let shape = numbers(plan.pool.images.as_ref()?.shape());
+    let shape = plan.pool.images.as_ref()?.shape().into();
     Some(ImagesSent { shape, services: services.collect() })
 }
 

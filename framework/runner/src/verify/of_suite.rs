@@ -84,13 +84,9 @@ fn network(site: &Site, model: ModelId, sent: ImageShape) -> bertillon::Result<B
     match site.plan().families[family].vanilla.preprocessing {
         Some(preprocessing) => Ok(Box::new(Service::new(network, preprocessing, sent)?)),
         None if network.input() == sent => Ok(network),
-        None => {
-            let size = |s: ImageShape| format!("{}x{}x{}", s.channels, s.height, s.width);
-            Err(Error::Refused(format!(
-                "it takes images of {}, the queries have {}, and its collection does not say how they are resized",
-                size(network.input()),
-                size(sent)
-            )))
-        }
+        None => Err(Error::Refused(format!(
+            "it takes images of {}, the queries have {sent}, and its collection does not say how they are resized",
+            network.input()
+        ))),
     }
 }
