@@ -5,7 +5,7 @@
 
 mod library;
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use tch::{Cuda, Device};
 
@@ -31,6 +31,16 @@ impl FromStr for DeviceChoice {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
             _ => index(text).map(Self::Cuda).ok_or_else(|| "use auto, cpu or cuda:N".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
         }
     }
 }

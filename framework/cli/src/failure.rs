@@ -109,6 +109,14 @@ impl Failure {
     }
 }
 
+/// Ends the program without libtorch's farewells, which would pull the ground from under threads still at work in it.
+/// All is written by now.
+#[expect(unsafe_code, reason = "Rust's own exit runs the destructors of C++ libraries")]
+pub(crate) fn leave_at_once(code: u8) -> ! {
+    // SAFETY: it does not return, and no destructor of ours has anything left to do.
+    unsafe { libc::_exit(i32::from(code)) }
+}
+
 fn drawn(error: &SuiteError) -> String {
     let theme = match std::io::stderr().is_terminal() && output::colours_welcome() {
         true => GraphicalTheme::unicode(),

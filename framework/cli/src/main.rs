@@ -39,18 +39,10 @@ fn program() -> ExitCode {
     };
     let format = cli.error_format;
     match log().and_then(|()| cli.command.run()) {
-        Ok(Outcome::SomeAbandoned) => leave_at_once(),
+        Ok(Outcome::SomeAbandoned) => failure::leave_at_once(failure::SOME_FAILED),
         Ok(outcome) => outcome.into(),
         Err(failure) => failure.report(format),
     }
-}
-
-/// Ends the program without libtorch's farewells, which would pull the ground from under threads still at work in it.
-/// All is written by now.
-#[expect(unsafe_code, reason = "Rust's own exit runs the destructors of C++ libraries")]
-fn leave_at_once() -> ! {
-    // SAFETY: it does not return, and no destructor of ours has anything left to do.
-    unsafe { libc::_exit(i32::from(failure::SOME_FAILED)) }
 }
 
 fn log() -> Result<(), Failure> {

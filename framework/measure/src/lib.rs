@@ -31,7 +31,7 @@ pub use entropy::{entropy_ranking, label_entropies};
 pub use error::Error;
 pub use histogram::{BINS, Histogram, PairClass, histograms};
 pub use null::{ExactNull, exact_p_value, permutation_p_value};
-pub use provenance::{OnGpu, Provenance};
+pub use provenance::{CellDigest, OnGpu, Provenance};
 pub use published::Published;
 pub use separation::{neighbour_purity, silhouette};
 pub use statistic::{PairDistances, Statistic, mutual_information_distance};

@@ -1,6 +1,10 @@
 //! `provenance.json`: what a run was made of. It differs between two runs with equal results.
 
+use std::{ops::Range, path::PathBuf};
+
 use serde::{Deserialize, Serialize};
+
+use crate::suite::SuiteSource;
 
 /// Versions, digests, device and command of a run. What an older file lacks is empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -15,8 +19,16 @@ pub struct Provenance {
     /// Words of the command line, the program's name first; empty for runs that a program started by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// The suite as written.
+    /// The suite as written, with every `--set` applied.
     pub suite: String,
+    /// Its file, absolute.
+    pub suite_path: PathBuf,
+    /// Where `--set` gave values in it, in bytes; paths among them are relative to `working_folder`.
+    pub given_outside: Vec<Range<usize>>,
+    /// The working directory, absolute.
+    pub working_folder: PathBuf,
+    /// Whether images that can't be decoded were left out.
+    pub skip_bad_images: bool,
     /// Digest of the images, or of the recorded truth.
     pub data: String,
     /// Name and digest of every vanilla, or of every recorded model.
@@ -36,6 +48,34 @@ pub struct Provenance {
     pub seconds: f64,
     /// When it ended, seconds since 1970.
     pub finished_unix_s: u64,
+    /// What came of every cell.
+    pub cells: Vec<CellDigest>,
+}
+
+impl Provenance {
+    /// The suite, to be read again.
+    pub fn suite_source(&self) -> SuiteSource {
+        SuiteSource {
+            text: self.suite.clone(),
+            path: self.suite_path.clone(),
+            given_outside: self.given_outside.clone(),
+            outside: self.working_folder.clone(),
+        }
+    }
+}
+
+/// Digests of what came of a cell: of crafted queries, or of all that a model answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CellDigest {
+    /// `vanillas`, `crafting` or `models`.
+    pub phase: String,
+    /// `prune/conv/0.2 of lenet-a`; unique within its phase.
+    pub name: String,
+    /// BLAKE3 of all of it.
+    pub content: String,
+    /// BLAKE3 of the best labels alone.
+    pub labels: String,
 }
 
 /// Answers that a run computed on a GPU.

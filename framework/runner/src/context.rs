@@ -8,12 +8,11 @@ use std::{
     time::Instant,
 };
 
-use bertillon::Answers;
-
 use crate::{
     Ahead, CellCost, Interrupt, Options, Progress, RunError,
-    cache::{Cache, Found},
+    cache::{Cache, Found, Note, Object},
     forecast::{self, Extent, Forecast},
+    key::Key,
     plan::Plan,
     worker::{Site, for_each},
 };
@@ -58,8 +57,34 @@ impl<'a> Context<'a> {
         self.computed.load(Ordering::Relaxed)
     }
 
+    /// An object of the cache, or else a computed one, which goes there; or why it can't be computed.
+    ///
+    /// A failure is noted in the cache too, and believed where failures are not to be tried again.
+    pub(crate) fn obtain<T: Object>(
+        &self,
+        key: Key,
+        compute: impl FnOnce() -> Result<T, String>,
+    ) -> Result<Result<T, String>, RunError> {
+        if let Some(object) = self.cached(self.cache.get(key)) {
+            return Ok(Ok(object));
+        }
+        if !self.options.retry_failures
+            && let Some(Note(reason)) = self.cached(self.cache.get(key.failure()))
+        {
+            return Ok(Err(reason));
+        }
+        let computed = compute();
+        match &computed {
+            Ok(object) => self.cache.put(key, object)?,
+            // What was interrupted has not failed.
+            Err(_) if self.interrupt.is_set() => return Err(RunError::Interrupted),
+            Err(reason) => self.cache.put(key.failure(), &Note(reason.clone()))?,
+        }
+        Ok(computed)
+    }
+
     /// An object of the cache; a damaged one counts as missing, with a warning.
-    pub(crate) fn cached<T>(&self, found: Found<T>) -> Option<T> {
+    fn cached<T>(&self, found: Found<T>) -> Option<T> {
         found.unwrap_or_else(|damaged| {
             self.progress.warn(&format!(
                 "{} is damaged ({}); it is computed anew",
@@ -100,13 +125,6 @@ impl<'a> Context<'a> {
         let speeds = forecast::speeds(&self.forecast(), self.options, timed);
         self.speeds.get_or_init(|| speeds);
         self.progress.foresee(&self.forecast().steps(extent)[1..]);
-    }
-
-    /// Whether a variant with these answers is accurate enough (Maho et al. 2022, eq. 1).
-    pub(crate) fn keeps(&self, variant: &Answers, vanilla: &Answers) -> bool {
-        let truth = &self.plan.pool.truth;
-        let ratio = variant.accuracy(truth) / vanilla.accuracy(truth);
-        ratio - 1.0 > -self.plan.suite.evaluation.max_accuracy_drop
     }
 
     /// Runs a step of the run with progress; `cost` weighs the cells in the estimate of what is left.

@@ -5,7 +5,8 @@ use bertillon::suite::Suite;
 use crate::{
     Options, PlanSummary, RunError,
     cache::Cache,
-    forecast::{seconds_per_image, step},
+    cells::{Ledger, Phase, State},
+    forecast::{Forecast, seconds_per_image},
     plan::Plan,
 };
 
@@ -16,50 +17,25 @@ use crate::{
 pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
     let plan = Plan::new(suite, options)?;
     let cache = Cache::open(&options.cache)?;
-    let mut answers_needed = 0;
-    let mut seconds = 0.0;
-    let mut cells = Vec::new();
-    let speed = match plan.recorded {
+    let speeds = match plan.recorded {
         Some(_) => vec![0.0; plan.families.len()],
         None => (0..plan.families.len())
             .map(|family| seconds_per_image(&plan, options, family))
             .collect::<Result<_, _>>()?,
     };
-
-    let (mut crafted, mut crafted_cached) = (0, 0);
-    let mut banks = Vec::new();
-    for (_, fingerprint) in plan.crafting() {
-        let size = fingerprint.bank.unwrap_or_default();
-        for (owner, &speed) in speed.iter().enumerate() {
-            let key = plan.bank_key(fingerprint, owner);
-            crafted += 1;
-            if cache.has_fingerprint(key) {
-                crafted_cached += 1;
-            } else {
-                let forwards = fingerprint.method.forwards_per_crafted_query();
-                seconds += forwards * size as f64 * speed;
-            }
-            banks.push((key, size));
+    let forecast = Forecast { plan: &plan, cache: &cache, speeds: Some(&speeds) };
+    let ledger = Ledger::new(&plan, &cache);
+    let planned = plan.cells();
+    let mut cells = Vec::new();
+    for phase in Phase::ALL {
+        let of_phase = || planned.iter().filter(|cell| cell.work.phase() == phase);
+        let done = of_phase().filter(|cell| ledger.state(cell.work) == State::Done).count();
+        if of_phase().next().is_some() {
+            cells.push((phase.step().to_owned(), of_phase().count() as u64, done as u64));
         }
     }
-    let (mut models, mut models_cached) = (0, 0);
-    for model in plan.models() {
-        let missing = plan.missing_answers(&cache, model, &banks);
-        let is_derived = model.variant.is_some_and(|v| plan.variants[v].derivation.is_some());
-        let has_changes = !is_derived || cache.has_changes(plan.model_key(model));
-        // Rejected and unchanged variants answer no crafted query and stay "missing" for ever; the run skips them.
-        models += 1;
-        if missing == 0 && has_changes {
-            models_cached += 1;
-            continue;
-        }
-        answers_needed += missing as u64;
-        seconds += plan.cost(model, missing) * speed[model.family];
-    }
-    if crafted > 0 {
-        cells.push((step::CRAFTING.to_owned(), crafted, crafted_cached));
-    }
-    cells.push((step::MODELS.to_owned(), models, models_cached));
+    let seconds: f64 = planned.iter().map(|cell| ledger.cost(cell.work, &forecast)).sum();
+    let answers_needed = planned.iter().map(|cell| ledger.answers_needed(cell.work)).sum();
     Ok(PlanSummary {
         suite: plan.suite.name.clone(),
         vanillas: plan.families.len(),

@@ -103,14 +103,14 @@ fn make(
     let plan = context.plan;
     let planned = chosen.planned(plan);
     let &Chosen { fingerprint: index, owner, budget, draw, .. } = chosen;
-    let mut rehearsals = vec![Vec::new(); plan.families.len()];
+    let mut rehearsals = Vec::new();
     if planned.knowledge.rehearsals {
         let forecast = context.forecast();
         let name = step::rehearsing(&planned.name);
         let cost = |&owner: &usize| forecast.rehearsals(index, owner, &mut HashSet::new());
         let rehearse = |&owner: &usize| enrolment::rehearse(context, index, owner);
         let mut done = context.step_in_groups(&name, &[owner], cost, rehearse)?;
-        rehearsals[owner] = done.pop().unwrap_or_default();
+        rehearsals = done.pop().unwrap_or_default();
     }
     let known = Known { vanillas, rehearsals: &rehearsals };
     let failed = |reason: String| {
@@ -135,7 +135,7 @@ fn make(
         step::CRAFTING,
         &[owner],
         |&owner| forecast.bank(index, owner),
-        |&owner| enrolment::bank(context, index, owner, &known),
+        |&owner| enrolment::bank(context, index, owner, vanillas),
     )?;
     let content = Arc::new(crafted.pop().expect("one cell").map_err(failed)?);
     let (fingerprint, rows) = enrolment::sampled(&content, budget, stream);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     RunError,
-    cache::write_whole,
+    files::write_whole,
     tensors::{self, Named, Notes},
 };
 

@@ -17,11 +17,11 @@ use crate::{
 /// Answers of rehearsals, `[fingerprint][owner][rehearsal]`.
 pub(crate) type Rehearsed = Vec<Vec<Vec<Result<Answers, String>>>>;
 
-/// What all owners of a fingerprint know: answers of every vanilla, and each owner's rehearsals.
+/// What an owner can know: answers of every vanilla, and of her rehearsals.
 pub(crate) struct Known<'a> {
     pub(crate) vanillas: &'a [Result<Answers, String>],
-    /// `[owner][rehearsal]`, empty where the fingerprint does not rehearse.
-    pub(crate) rehearsals: &'a [Vec<Result<Answers, String>>],
+    /// Hers, empty where the fingerprint does not rehearse.
+    pub(crate) rehearsals: &'a [Result<Answers, String>],
 }
 
 /// The owner of family `family` as `fingerprint` sees her, who knows the families `peers`.
@@ -54,7 +54,7 @@ pub(crate) fn owner(
         .collect::<PluginResult<_>>()?;
     let mut rehearsals = Vec::new();
     if fingerprint.knowledge.rehearsals {
-        for (planned, answers) in fingerprint.rehearsals.iter().zip(&known.rehearsals[family]) {
+        for (planned, answers) in fingerprint.rehearsals.iter().zip(known.rehearsals) {
             let answers = answers.as_ref().map_err(|reason| {
                 Error::Refused(format!("rehearsal `{}` failed: {reason}", planned.variation))
             })?;
@@ -83,23 +83,31 @@ pub(crate) fn bank(
     context: &Context<'_>,
     index: usize,
     family: usize,
-    known: &Known<'_>,
+    vanillas: &[Result<Answers, String>],
 ) -> Result<Result<Fingerprint, String>, RunError> {
     let fingerprint = &context.plan.fingerprints[index];
-    let size = fingerprint.bank.expect("only crafting fingerprints have banks");
-    let key = context.plan.bank_key(fingerprint, family);
-    if let Some(bank) = context.cached(context.cache.fingerprint(key)) {
-        return Ok(Ok(bank));
-    }
-    let vanilla = &context.plan.families[family].vanilla.name;
-    context.progress.working_on(&format!("{} of {vanilla}", fingerprint.name));
-    let site = context.site();
-    let owner = guarded(|| owner(&site, fingerprint, family, &fingerprint.peers[family], known));
-    let owner = match owner {
-        Ok(owner) => owner,
-        Err(reason) => return Ok(Err(reason)),
+    let rehearsals = match fingerprint.knowledge.rehearsals {
+        true => rehearse(context, index, family)?,
+        false => Vec::new(),
     };
-    let bank = site.limited(move |site| {
+    context.obtain(context.plan.bank_key(fingerprint, family), || {
+        let vanilla = &context.plan.families[family].vanilla.name;
+        context.progress.working_on(&format!("{} of {vanilla}", fingerprint.name));
+        let known = Known { vanillas, rehearsals: &rehearsals };
+        craft(&context.site(), index, family, &known)
+    })
+}
+
+fn craft(
+    site: &Site,
+    index: usize,
+    family: usize,
+    known: &Known<'_>,
+) -> Result<Fingerprint, String> {
+    let fingerprint = &site.plan().fingerprints[index];
+    let size = fingerprint.bank.expect("only crafting fingerprints have banks");
+    let owner = guarded(|| owner(site, fingerprint, family, &fingerprint.peers[family], known))?;
+    site.limited(move |site| {
         let plan = site.plan();
         let mut stream = plan.bank_stream(family);
         let bank = plan.fingerprints[index].method.enroll(&owner, None, size, &mut stream)?;
@@ -111,11 +119,7 @@ pub(crate) fn bank(
                 bank.queries.len()
             ))),
         }
-    });
-    if let Ok(bank) = &bank {
-        context.cache.put_fingerprint(key, bank)?;
-    }
-    Ok(bank)
+    })
 }
 
 /// A benign fingerprint.

@@ -2,13 +2,14 @@
 
 use std::{collections::HashSet, time::Instant};
 
-use bertillon::{Mode, chunk, suite::Task};
+use bertillon::{Answers, Fingerprint, Mode, chunk, suite::Task};
 
 use crate::{
     Ahead, CellCost, Options, RunError,
     cache::Cache,
     key::Key,
-    plan::{ModelId, Plan},
+    plan::{ModelId, Plan, PlannedVariant},
+    population::Place,
     worker::guarded,
 };
 
@@ -59,7 +60,7 @@ impl Forecast<'_> {
     pub(crate) fn vanilla(&self, family: usize) -> CellCost {
         let plan = self.plan;
         let key = plan.pool_answers_key(plan.families[family].key);
-        let is_there = plan.recorded.is_some() || self.cache.has_answers(key);
+        let is_there = plan.recorded.is_some() || self.cache.has::<Answers>(key);
         let images = if is_there { 0.0 } else { plan.pool.len() as f64 };
         CellCost { group: "vanilla".to_owned(), work: images * self.speed(family) }
     }
@@ -67,7 +68,7 @@ impl Forecast<'_> {
     /// The bank of an owner.
     pub(crate) fn bank(&self, fingerprint: usize, owner: usize) -> CellCost {
         let planned = &self.plan.fingerprints[fingerprint];
-        let is_there = self.cache.has_fingerprint(self.plan.bank_key(planned, owner));
+        let is_there = self.cache.has::<Fingerprint>(self.plan.bank_key(planned, owner));
         let queries = if is_there { 0 } else { planned.bank.unwrap_or_default() };
         let forwards = planned.method.forwards_per_crafted_query() * queries as f64;
         CellCost { group: planned.name.clone(), work: forwards * self.speed(owner) }
@@ -82,16 +83,21 @@ impl Forecast<'_> {
     ) -> CellCost {
         let plan = self.plan;
         let planned = &plan.fingerprints[fingerprint];
-        let forwards = planned.rehearsals.iter().map(|rehearsal| {
-            let key = plan.pool_answers_key(plan.derived_key(owner, rehearsal, "rehearsal"));
-            let is_there = plan.recorded.is_some() || self.cache.has_answers(key);
-            match is_there || !counted.insert(key) {
-                true => 0.0,
-                false => plan.cost_of(Some(rehearsal), plan.pool.len()),
-            }
-        });
-        let work = forwards.sum::<f64>() * self.speed(owner);
+        let new = |rehearsal: &&PlannedVariant| {
+            counted.insert(plan.derived_key(owner, rehearsal, Place::REHEARSED))
+        };
+        let work = planned.rehearsals.iter().filter(new).map(|r| self.rehearsal(owner, r)).sum();
         CellCost { group: planned.name.clone(), work }
+    }
+
+    /// One of them.
+    pub(crate) fn rehearsal(&self, owner: usize, rehearsal: &PlannedVariant) -> f64 {
+        let plan = self.plan;
+        let key = plan.pool_answers_key(plan.derived_key(owner, rehearsal, Place::REHEARSED));
+        match plan.recorded.is_some() || self.cache.has::<Answers>(key) {
+            true => 0.0,
+            false => plan.cost_of(Some(rehearsal), plan.pool.len()) * self.speed(owner),
+        }
     }
 
     /// What a model still has to answer of the pool and of these banks.

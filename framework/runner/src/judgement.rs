@@ -57,8 +57,8 @@ impl<'a> Material<'a> {
         Self { vanillas, rehearsals, banks }
     }
 
-    fn known(&self, fingerprint: usize) -> Known<'_> {
-        Known { vanillas: self.vanillas, rehearsals: &self.rehearsals[fingerprint] }
+    fn known(&self, fingerprint: usize, owner: usize) -> Known<'_> {
+        Known { vanillas: self.vanillas, rehearsals: &self.rehearsals[fingerprint][owner] }
     }
 
     fn bank(&self, fingerprint: usize, owner: usize) -> Option<&'a Bank> {

@@ -14,6 +14,17 @@ impl Key {
         Recipe(hasher)
     }
 
+    /// Where it is noted why this object could not be computed.
+    pub(crate) fn failure(self) -> Self {
+        Self::recipe("failure").key(self).finish()
+    }
+
+    /// A number below `bound` that depends on nothing else.
+    pub(crate) fn below(self, bound: u64) -> u64 {
+        let (head, _) = self.0.split_first_chunk().expect("a key has 32 bytes");
+        u64::from_le_bytes(*head) % bound
+    }
+
     /// 64 hexadecimal digits.
     pub(crate) fn to_hex(self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()

@@ -1,12 +1,16 @@
 //! From a suite to results: plan, cache, execution.
 
 mod cache;
+mod cells;
 mod context;
+mod digests;
 mod dry_run;
 mod enroll;
 mod enrolled;
 mod enrolment;
+mod files;
 mod forecast;
+mod frozen;
 mod interrogation;
 mod judgement;
 mod key;
@@ -17,9 +21,11 @@ mod plugins;
 mod population;
 mod preflight;
 mod record;
+mod reproduce;
 mod run;
 mod tensors;
 mod verify;
+mod work;
 mod worker;
 
 use std::{
@@ -33,15 +39,22 @@ use std::{
 
 use bertillon::{results::Results, suite::SuiteError};
 
+pub use cache::{
+    CacheCheck, CacheKind, CacheSizes, Removal, Retention, cache_check, cache_gc, cache_sizes,
+};
+pub use cells::Phase;
 pub use dry_run::plan;
 pub use enroll::{Enrolment, NewlyEnrolled, enroll};
 pub use enrolled::{Card, Enrolled, Judged, MethodCard, OwnerCard, ThresholdCard};
+pub use frozen::{FrozenCell, FrozenPlan, Standing, freeze, standing};
 pub use interrogation::{Answering, Ask};
 pub use library::{SuiteLibraries, load_libraries_of, load_library};
 pub use plan::with_plugin_mistakes;
 pub use record::{RecordedModel, Recording, record};
+pub use reproduce::{CellVerdict, Reproduced, Reproduction, provenance_of, reproduce};
 pub use run::run;
 pub use verify::{MethodSource, Suspect, Verdict, suspect_of_suite, verify};
+pub use work::{Shard, Worked, merge, run_frozen, work};
 
 /// How to run a suite.
 #[derive(Debug, Clone)]
@@ -57,6 +70,8 @@ pub struct Options {
     /// Longest that a piece of a plugin's work may take: to derive a model, to answer, to enrol and judge for an owner.
     /// What takes longer fails, and its thread is left to itself.
     pub cell_timeout: Option<Duration>,
+    /// Whether cells that failed before are tried again; else they count as failed at once.
+    pub retry_failures: bool,
     /// Whether images that can't be decoded are left out, named in the results, instead of refused.
     pub skip_bad_images: bool,
     /// Words of the command line, kept in provenance.json; empty where there was none.
@@ -167,9 +182,23 @@ pub enum RunError {
         /// What and what to do.
         problem: String,
     },
+    /// Cells that nobody has computed yet, by name.
+    #[error("{}; work on the plan, or run it, and what is there stays", missing_cells(.0))]
+    Missing(Vec<String>),
     /// Interrupted by the user; what is in the cache stays.
     #[error("interrupted; run the same command again to go on where it stopped")]
     Interrupted,
+}
+
+/// Some of them by name: there may be thousands.
+fn missing_cells(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len() {
+        1 => format!("a cell is missing: {shown}"),
+        n if n <= SHOWN => format!("{n} cells are missing: {shown}"),
+        n => format!("{n} cells are missing: {shown} and {} more", n - SHOWN),
+    }
 }
 
 /// What a run would do.

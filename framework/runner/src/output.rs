@@ -5,21 +5,28 @@ mod pairs;
 use std::{fs, path::Path, time::Duration};
 
 use bertillon::{
-    GpuTally, NEAR_TIE, OnGpu, Provenance, registry,
+    CellDigest, GpuTally, NEAR_TIE, OnGpu, Provenance, registry,
     results::{PairsFile, Results},
 };
 use serde::Serialize;
 
-use crate::{Options, RunError, cache::write_whole, context::Context, judgement::Pairs};
+use crate::{
+    Options, RunError,
+    context::Context,
+    files::{sweep, write_whole},
+    judgement::Pairs,
+    plan::LIBTORCH,
+};
 
-/// Makes the results folder and tries it, before anything is computed.
+/// Makes the results folder and tries it, before anything is computed; what a killed run left unfinished in it goes.
 pub(crate) fn check_writable(folder: &Path) -> Result<(), RunError> {
-    fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder)).map(drop).map_err(
-        |error| RunError::File {
-            path: folder.to_owned(),
-            problem: format!("results can't be written here ({error}); choose a folder with --out"),
-        },
-    )
+    let tried = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    tried.map_err(|error| RunError::File {
+        path: folder.to_owned(),
+        problem: format!("results can't be written here ({error}); choose a folder with --out"),
+    })?;
+    sweep(folder);
+    Ok(())
 }
 
 /// Writes all files, each whole or not at all, `results.json` last; notes in the results which pairs are theirs.
@@ -28,6 +35,7 @@ pub(crate) fn write(
     options: &Options,
     results: &mut Results,
     pairs: &Pairs,
+    cells: Vec<CellDigest>,
     elapsed: Duration,
 ) -> Result<(), RunError> {
     let folder = &options.out;
@@ -37,7 +45,7 @@ pub(crate) fn write(
     write_whole(&folder.join("pairs.parquet"), &table.bytes)?;
     let blake3 = blake3::hash(&table.bytes).to_hex().to_string();
     results.pairs = Some(PairsFile { blake3, rows: table.rows });
-    let provenance = provenance(context, options, elapsed);
+    let provenance = provenance(context, options, cells, elapsed)?;
     write_whole(&folder.join("provenance.json"), &json(&provenance))?;
     write_whole(&folder.join("results.json"), &json(results))
 }
@@ -68,19 +76,31 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     text
 }
 
-fn provenance(context: &Context<'_>, options: &Options, elapsed: Duration) -> Provenance {
+fn provenance(
+    context: &Context<'_>,
+    options: &Options,
+    cells: Vec<CellDigest>,
+    elapsed: Duration,
+) -> Result<Provenance, RunError> {
     let plan = context.plan;
+    let source = plan.suite.source();
+    let source =
+        source.map_err(|error| RunError::User(format!("the working directory: {error}")))?;
     let derivations = plan.variants.iter().filter_map(|variant| variant.derivation.as_ref());
     let recipes = derivations.map(|derivation| &derivation.recipe);
     let methods = plan.fingerprints.iter().map(|fingerprint| &fingerprint.recipe);
     #[expect(clippy::disallowed_methods, reason = "provenance says when, and enters no result")]
     let now = std::time::SystemTime::now();
-    Provenance {
+    Ok(Provenance {
         bertillon: env!("CARGO_PKG_VERSION").to_owned(),
         source: bertillon::SOURCE_DIGEST.to_owned(),
-        libtorch: "2.11.0".to_owned(),
+        libtorch: LIBTORCH.to_owned(),
         command: options.command.clone(),
-        suite: plan.suite.text.to_string(),
+        suite: source.text,
+        suite_path: source.path,
+        given_outside: source.given_outside,
+        working_folder: source.outside,
+        skip_bad_images: options.skip_bad_images,
         data: plan.data_digest.clone(),
         models: match &plan.recorded {
             Some(recorded) => context.workers.install(|| recorded.digests()),
@@ -107,5 +127,6 @@ fn provenance(context: &Context<'_>, options: &Options, elapsed: Duration) -> Pr
             .duration_since(std::time::UNIX_EPOCH)
             .map(|since| since.as_secs())
             .unwrap_or_default(),
-    }
+        cells,
+    })
 }

@@ -6,9 +6,9 @@ mod recorded;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bertillon::{
-    Access, Cost, FingerprintMethod, ImageRequest, InputSelector, Knowledge, LabelledImages, Model,
-    ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Service, Stream, Vanilla,
-    VariantGenerator, Variation, chunk, cpu_capability,
+    Access, Answers, Cost, FingerprintMethod, ImageRequest, InputSelector, Knowledge,
+    LabelledImages, Model, ModelCollection, Needs, Pool, Published, SOURCE_DIGEST, Service, Stream,
+    Vanilla, VariantGenerator, Variation, chunk, cpu_capability,
     suite::{IdentifyBy, Negatives, Suite, Task},
 };
 
@@ -22,6 +22,9 @@ use crate::{
     key::{Key, Recipe},
     plugins::PluginRecipe,
 };
+
+/// The version that everything is computed by.
+pub(crate) const LIBTORCH: &str = "2.11.0";
 
 /// Ranks stored for every answer: methods that reveal more of a black box reuse what is there.
 const STORED_RANKS: usize = 5;
@@ -123,7 +126,8 @@ impl Plan {
 
         let base = Key::recipe("base")
             .text(SOURCE_DIGEST)
-            .text("libtorch 2.11.0")
+            .text("libtorch")
+            .text(LIBTORCH)
             .text(device_class(options.device))
             .text(cpu_capability())
             .number(split.pool.images().map_or(0, |images| chunk(images.shape())));
@@ -228,7 +232,8 @@ impl Plan {
             return 0;
         }
         let key = self.model_key(model);
-        let lacks = |answers: Key, count: usize| if cache.has_answers(answers) { 0 } else { count };
+        let lacks =
+            |answers: Key, count: usize| if cache.has::<Answers>(answers) { 0 } else { count };
         let pool = lacks(self.pool_answers_key(key), self.pool.len());
         pool + banks
             .iter()
@@ -367,6 +372,22 @@ impl Plan {
         }
         self.suite.evaluation.negatives == Negatives::All
             || !fingerprint.peers[owner].contains(&suspect.family)
+    }
+
+    /// Whether a variant with these answers is accurate enough (Maho et al. 2022, eq. 1).
+    pub(crate) fn keeps(&self, variant: &Answers, vanilla: &Answers) -> bool {
+        let truth = &self.pool.truth;
+        let ratio = variant.accuracy(truth) / vanilla.accuracy(truth);
+        ratio - 1.0 > -self.suite.evaluation.max_accuracy_drop
+    }
+
+    /// Key and size of every bank.
+    pub(crate) fn asked(&self) -> Vec<(Key, usize)> {
+        let banks = self.crafting().flat_map(|(_, fingerprint)| {
+            let size = fingerprint.bank.unwrap_or_default();
+            (0..self.families.len()).map(move |owner| (self.bank_key(fingerprint, owner), size))
+        });
+        banks.collect()
     }
 
     /// Fingerprints whose queries are crafted, with their index.

@@ -6,7 +6,6 @@ use bertillon::{Answers, Changes, Derived, Error, Fingerprint, Images, Model, Wo
 
 use crate::{
     RunError,
-    cache::Cache,
     context::Context,
     key::Key,
     plan::{ModelId, Plan, PlannedVariant},
@@ -46,19 +45,15 @@ pub(crate) fn vanilla_answers(
         return Ok(answers.cloned().ok_or_else(|| "nothing was recorded of it".to_owned()));
     }
     let key = plan.pool_answers_key(plan.families[family].key);
-    if let Some(answers) = context.cached(context.cache.answers(key)) {
-        return Ok(Ok(answers));
-    }
-    context.progress.working_on(&plan.families[family].vanilla.name);
-    let answers = context.site().limited(move |site| {
-        let model = site.vanilla(family)?;
-        answer(model.as_ref(), site.plan().pool.images()?, site.plan().access, site.device())
-    });
-    if let Ok(answers) = &answers {
-        context.cache.put_answers(key, answers)?;
+    context.obtain(key, || {
+        context.progress.working_on(&plan.families[family].vanilla.name);
+        let answers = context.site().limited(move |site| {
+            let model = site.vanilla(family)?;
+            answer(model.as_ref(), site.plan().pool.images()?, site.plan().access, site.device())
+        })?;
         context.count_answers(answers.len());
-    }
-    Ok(answers)
+        Ok(answers)
+    })
 }
 
 /// Derives one of the owner's rehearsals and asks it the pool.
@@ -74,18 +69,14 @@ pub(crate) fn rehearsal_answers(
         return Ok(answers.cloned().ok_or_else(|| "it was not recorded".to_owned()));
     }
     let key = plan.pool_answers_key(plan.derived_key(family, rehearsal, place.role()));
-    if let Some(answers) = context.cached(context.cache.answers(key)) {
-        return Ok(Ok(answers));
-    }
-    let answers = context.site().limited(move |site| {
-        let (model, _) = derive(site, family, place)?;
-        answer(model.as_ref(), site.plan().pool.images()?, site.plan().access, site.device())
-    });
-    if let Ok(answers) = &answers {
-        context.cache.put_answers(key, answers)?;
+    context.obtain(key, || {
+        let answers = context.site().limited(move |site| {
+            let (model, _) = derive(site, family, place)?;
+            answer(model.as_ref(), site.plan().pool.images()?, site.plan().access, site.device())
+        })?;
         context.count_answers(answers.len());
-    }
-    Ok(answers)
+        Ok(answers)
+    })
 }
 
 /// Where a plan has a variant.
@@ -98,6 +89,9 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// What its role is called where an owner rehearses it.
+    pub(crate) const REHEARSED: &str = "rehearsal";
+
     fn of(self, plan: &Plan) -> &PlannedVariant {
         match self {
             Self::Variant(index) => &plan.variants[index],
@@ -110,7 +104,7 @@ impl Place {
     fn role(self) -> &'static str {
         match self {
             Self::Variant(_) => "variant",
-            Self::Rehearsal { .. } => "rehearsal",
+            Self::Rehearsal { .. } => Self::REHEARSED,
         }
     }
 }
@@ -178,7 +172,7 @@ pub(crate) fn cell(
     if let Some(recorded) = &plan.recorded {
         outcome.pool = recorded.answers(model).cloned();
         outcome.kept = match &outcome.pool {
-            Some(answers) => model.variant.is_none() || context.keeps(answers, vanilla),
+            Some(answers) => model.variant.is_none() || plan.keeps(answers, vanilla),
             None => false,
         };
         return Ok(outcome);
@@ -197,7 +191,7 @@ pub(crate) fn cell(
     let images = plan.pool.images().map_err(|error| RunError::User(error.to_string()))?;
     match suspect.answers(plan.pool_answers_key(key), images)? {
         Ok(answers) => {
-            outcome.kept = model.variant.is_none() || context.keeps(&answers, vanilla);
+            outcome.kept = model.variant.is_none() || plan.keeps(&answers, vanilla);
             outcome.pool = Some(answers);
         }
         Err(reason) => {
@@ -225,25 +219,17 @@ struct Suspect<'a> {
 }
 
 impl Suspect<'_> {
-    fn cache(&self) -> &Cache {
-        self.context.cache
-    }
-
     /// What its generator did; none for a vanilla.
     fn changes(&mut self) -> Result<Result<Option<Changes>, String>, RunError> {
         if self.model.variant.is_none() {
             return Ok(Ok(None));
         }
-        let key = self.context.plan.model_key(self.model);
-        if let Some(changes) = self.context.cached(self.cache().changes(key)) {
-            return Ok(Ok(Some(changes)));
-        }
-        if let Err(reason) = self.white_box() {
-            return Ok(Err(reason));
-        }
-        let changes = self.changes.clone().expect("a derived model has its changes");
-        self.cache().put_changes(key, &changes)?;
-        Ok(Ok(Some(changes)))
+        let context = self.context;
+        let changes = context.obtain(context.plan.model_key(self.model), || {
+            self.white_box()?;
+            Ok(self.changes.clone().expect("a derived model has its changes"))
+        })?;
+        Ok(changes.map(Some))
     }
 
     /// Derives the model, where that has not been tried yet.
@@ -270,15 +256,12 @@ impl Suspect<'_> {
     }
 
     fn answers(&mut self, key: Key, images: &Images) -> Result<Result<Answers, String>, RunError> {
-        if let Some(answers) = self.context.cached(self.cache().answers(key)) {
-            return Ok(Ok(answers));
-        }
-        let answers = self.ask(images);
-        if let Ok(answers) = &answers {
-            self.cache().put_answers(key, answers)?;
-            self.context.count_answers(answers.len());
-        }
-        Ok(answers)
+        let context = self.context;
+        context.obtain(key, || {
+            let answers = self.ask(images)?;
+            context.count_answers(answers.len());
+            Ok(answers)
+        })
     }
 
     fn ask(&mut self, images: &Images) -> Result<Answers, String> {

@@ -10,6 +10,7 @@ use tch::Kind;
 
 use crate::{
     RunError,
+    cache::Note,
     context::Context,
     plan::Plan,
     worker::{Site, for_each},
@@ -62,35 +63,54 @@ pub(crate) fn check(
     if plan.recorded.is_some() {
         return Ok(());
     }
-    let doubtful: Vec<(usize, f64)> = vanillas
+    let answering: Vec<(usize, &Answers)> = vanillas
         .iter()
         .enumerate()
-        .filter_map(|(family, answers)| {
-            Some((family, answers.as_ref().ok()?.accuracy(&plan.pool.truth)))
-        })
-        .filter(|&(family, accuracy)| {
-            plan.families[family].vanilla.accuracy.is_none() || misses_claim(plan, family, accuracy)
-        })
+        .filter_map(|(family, answers)| Some((family, answers.as_ref().ok()?)))
         .collect();
-    let compared = for_each(context.workers, context.interrupt, &doubtful, |&(family, _)| {
-        compare(context, family)
-    })?;
-    let mut findings = Vec::new();
-    for (&(family, accuracy), compared) in doubtful.iter().zip(compared) {
-        findings.extend(match compared {
-            Ok(compared) => finding(plan, family, accuracy, &compared),
-            Err(reason) => {
-                let name = &plan.families[family].vanilla.name;
-                Some(format!(
-                    "`{name}` can't be tried with its images prepared otherwise: {reason}"
-                ))
-            }
-        });
-    }
+    let findings =
+        for_each(context.workers, context.interrupt, &answering, |&(family, answers)| {
+            checked(context, family, answers)
+        })?;
+    refuse(findings.into_iter().flatten())
+}
+
+/// Stops a run if this vanilla is used wrongly.
+pub(crate) fn check_one(
+    context: &Context<'_>,
+    family: usize,
+    answers: &Answers,
+) -> Result<(), RunError> {
+    refuse(checked(context, family, answers)?)
+}
+
+fn refuse(findings: impl IntoIterator<Item = String>) -> Result<(), RunError> {
+    let findings: Vec<String> = findings.into_iter().collect();
     match findings.is_empty() {
         true => Ok(()),
         false => Err(RunError::User(findings.join("\n"))),
     }
+}
+
+/// What is wrong with how a vanilla is used, if anything is.
+fn checked(
+    context: &Context<'_>,
+    family: usize,
+    answers: &Answers,
+) -> Result<Option<String>, RunError> {
+    let plan = context.plan;
+    let accuracy = answers.accuracy(&plan.pool.truth);
+    let vanilla = &plan.families[family].vanilla;
+    if vanilla.accuracy.is_some() && !misses_claim(plan, family, accuracy) {
+        return Ok(None);
+    }
+    Ok(match compare(context, family)? {
+        Ok(compared) => finding(plan, family, accuracy, &compared),
+        Err(reason) => Some(format!(
+            "`{}` can't be tried with its images prepared otherwise: {reason}",
+            vanilla.name
+        )),
+    })
 }
 
 fn misses_claim(plan: &Plan, family: usize, accuracy: f64) -> bool {
@@ -150,14 +170,19 @@ fn compare(
     family: usize,
 ) -> Result<Result<Vec<Compared>, String>, RunError> {
     let key = context.plan.preflight_key(family, SAMPLE);
-    if let Some(compared) = context.cached(context.cache.note(key)) {
-        return Ok(Ok(compared));
-    }
-    context.progress.working_on(&format!(
-        "{} with its images prepared otherwise",
-        context.plan.families[family].vanilla.name
-    ));
-    let compared = context.site().limited(move |site| {
+    let compared = context.obtain(key, || {
+        context.progress.working_on(&format!(
+            "{} with its images prepared otherwise",
+            context.plan.families[family].vanilla.name
+        ));
+        compared(&context.site(), family).map(Note)
+    })?;
+    Ok(compared.map(|Note(compared)| compared))
+}
+
+/// Puts the first images of the pool to a vanilla in every way that its collection knows.
+fn compared(site: &Site, family: usize) -> Result<Vec<Compared>, String> {
+    site.limited(move |site| {
         let ways = site.plan().collection.mistaken(family, site.device())?;
         if ways.is_empty() {
             return Ok(Vec::new());
@@ -174,12 +199,8 @@ fn compare(
                 let accuracy = [right(&other), right(&given)];
                 Ok(Compared { way, accuracy, likelier: in_standard_errors(&differences) })
             })
-            .collect::<bertillon::Result<Vec<_>>>()
-    });
-    if let Ok(compared) = &compared {
-        context.cache.put_note(key, compared)?;
-    }
-    Ok(compared)
+            .collect()
+    })
 }
 
 /// Log-likelihood of each true label, and whether it is the best; of the first images of the pool.

@@ -13,7 +13,8 @@ use crate::{
     CellCost, Finished, Options, Progress, RunError,
     cache::Cache,
     context::Context,
-    enrolment::{self, Known, Rehearsed},
+    digests::{Outcomes, digests},
+    enrolment::{self, Rehearsed},
     forecast::{Extent, step},
     judgement::{self, Judged, Material},
     key::Key,
@@ -33,20 +34,31 @@ pub fn run(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Finished, RunError> {
-    let started = Instant::now();
     output::check_writable(&options.out)?;
     let cache = Cache::open(&options.cache)?;
-    let plan = Arc::new(Plan::new(suite, options)?);
+    run_plan(&Arc::new(Plan::new(suite, options)?), &cache, options, progress)
+}
+
+/// Runs a plan and writes its results.
+pub(crate) fn run_plan(
+    plan: &Arc<Plan>,
+    cache: &Cache,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Finished, RunError> {
+    let started = Instant::now();
     let workers = options.workers()?;
-    let context = Context::new(&plan, &cache, &workers, options, progress);
+    let context = Context::new(plan, cache, &workers, options, progress);
     let vanillas = ask_vanillas(&context, Extent::Whole)?;
     let rehearsals = rehearse(&context)?;
-    let (banks, mut failures) = craft(&context, &vanillas, &rehearsals)?;
+    let (banks, mut failures) = craft(&context, &vanillas)?;
     let outcomes = ask_everyone(&context, &vanillas, &banks)?;
-    failures.splice(0..0, failures_of(&plan, &outcomes));
+    failures.splice(0..0, failures_of(plan, &outcomes));
     let material = Material::new(&vanillas, &rehearsals, &banks);
     let Judged { mut results, pairs } = judgement::judge(&context, &material, &outcomes, failures)?;
-    output::write(&context, options, &mut results, &pairs, started.elapsed())?;
+    let outcomes = Outcomes { rehearsals: &rehearsals, banks: &banks, models: &outcomes };
+    let cells = digests(plan, &outcomes);
+    output::write(&context, options, &mut results, &pairs, cells, started.elapsed())?;
     let (computed, abandoned) = (context.computed(), context.abandoned());
     Ok(Finished { results, out: options.out.clone(), computed, abandoned })
 }
@@ -115,10 +127,9 @@ fn rehearse(context: &Context<'_>) -> Result<Rehearsed, RunError> {
 }
 
 /// Crafts every bank; owners whose crafting failed are failures.
-fn craft(
+pub(crate) fn craft(
     context: &Context<'_>,
     vanillas: &[Result<Answers, String>],
-    rehearsals: &Rehearsed,
 ) -> Result<(Vec<Bank>, Vec<Failure>), RunError> {
     let plan = context.plan;
     let cells: Vec<(usize, usize)> = plan
@@ -133,10 +144,7 @@ fn craft(
         step::CRAFTING,
         &cells,
         |&(index, owner)| forecast.bank(index, owner),
-        |&(index, owner)| {
-            let known = Known { vanillas, rehearsals: &rehearsals[index] };
-            enrolment::bank(context, index, owner, &known)
-        },
+        |&(index, owner)| enrolment::bank(context, index, owner, vanillas),
     )?;
     let (mut banks, mut failures) = (Vec::new(), Vec::new());
     for (&(fingerprint, owner), outcome) in cells.iter().zip(crafted) {

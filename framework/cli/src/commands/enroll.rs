@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         false_positive_rate: arguments.false_positive_rate,
     };
     let NewlyEnrolled { enrolled, failures, computed, abandoned } =
-        arguments.suite.watched(&options, |reporter| {
+        arguments.suite.machine().watched(&options, |reporter| {
             bertillon_runner::enroll(&suite, &options, &enrolment, reporter)
         })?;
     enrolled.write(&arguments.output)?;
@@ -72,7 +72,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         0 => "no answer had to be computed".to_owned(),
         n => format!("{n} answers computed"),
     };
-    arguments.suite.note(&format!("fingerprint in {} ({answers})", arguments.output.display()));
+    arguments
+        .suite
+        .machine()
+        .note(&format!("fingerprint in {} ({answers})", arguments.output.display()));
     Ok(match (failures.len(), abandoned) {
         (0, _) => Outcome::Done,
         (_, 0) => Outcome::SomeFailed,

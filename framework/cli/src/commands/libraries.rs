@@ -1,6 +1,6 @@
 //! Which shared libraries of plugins a command loads.
 
-use std::{env, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use clap::Args;
 
@@ -23,6 +23,12 @@ impl LibraryArguments {
             bertillon_runner::load_library(&path)?;
         }
         Ok(())
+    }
+
+    /// Words that give these options to another process, which has this one's environment.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let word = |path: &PathBuf| ["--plugin".into(), path.clone().into_os_string()];
+        self.plugins.iter().flat_map(word).collect()
     }
 }
 

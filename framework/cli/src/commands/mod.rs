@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod baseline;
+mod cache;
 mod compare;
 mod completions;
 mod describe;
@@ -10,14 +11,20 @@ mod history;
 mod init;
 mod libraries;
 mod list;
+mod merge;
 mod new;
 mod parameters;
+mod plan;
 mod record;
 mod report;
+mod reproduce;
 mod run;
 mod schema;
+mod status;
+mod submit;
 mod suite;
 mod verify;
+mod work;
 mod zoo;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +46,20 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs a suite, shows its tables and writes its results
     Run(run::Arguments),
+    /// Freezes a suite into a plan that many processes work on
+    Plan(plan::Arguments),
+    /// Works on a share of a plan
+    Work(work::Arguments),
+    /// Writes the results of a plan all of whose cells are there
+    Merge(merge::Arguments),
+    /// Has a plan worked on by a cluster, or by processes of this machine, and merged
+    Submit(submit::Arguments),
+    /// Shows how far a plan is
+    Status(status::Arguments),
+    /// Computes a share of a finished run again and compares
+    Reproduce(reproduce::Arguments),
+    /// Looks after the cache: what it holds, whether it is whole, what may go
+    Cache(cache::Arguments),
     /// Writes the answers of a suite's models, to be scored elsewhere without the models
     Record(record::Arguments),
     /// Enrols a model by one fingerprint of a suite, for use without the suite
@@ -76,6 +97,13 @@ impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
             Self::Run(arguments) => run::run(arguments),
+            Self::Plan(arguments) => plan::run(&arguments),
+            Self::Work(arguments) => work::run(&arguments),
+            Self::Merge(arguments) => merge::run(arguments),
+            Self::Submit(arguments) => submit::run(&arguments),
+            Self::Status(arguments) => status::run(&arguments),
+            Self::Reproduce(arguments) => reproduce::run(&arguments),
+            Self::Cache(arguments) => cache::run(&arguments),
             Self::Record(arguments) => record::run(arguments),
             Self::Enroll(arguments) => enroll::run(arguments),
             Self::Verify(arguments) => verify::run(*arguments),

@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     }
     let recording = arguments
         .suite
+        .machine()
         .watched(&options, |reporter| bertillon_runner::record(&suite, &options, reporter))?;
     let models = recording.models.iter().map(|model| {
         let row = ManifestRow {
@@ -44,12 +45,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     recorded::write(&arguments.out, &recording.truth, recording.classes, models)
         .map_err(|error| Failure::User(error.to_string()))?;
     for name in &recording.unchanged {
-        arguments.suite.note(&format!("{name}: left out, its generator changed nothing"));
+        arguments.suite.machine().note(&format!("{name}: left out, its generator changed nothing"));
     }
     for failure in &recording.failures {
         output::say(&format!("{}: left out, {}", failure.subject, failure.reason));
     }
-    arguments.suite.note(&format!(
+    arguments.suite.machine().note(&format!(
         "answers of {} models to {} images in {}",
         recording.models.len(),
         recording.truth.len(),

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use bertillon_reports as reports;
-use bertillon_runner::PlanSummary;
+use bertillon_runner::{Finished, PlanSummary};
 use clap::{Args, ValueHint};
 
-use super::suite::SuiteArguments;
+use super::suite::{MachineArguments, SuiteArguments};
 use crate::{
     failure::{Failure, Outcome},
     output,
@@ -25,6 +25,22 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let machine = arguments.suite.machine();
+    if let Some(plan) = arguments.suite.frozen()? {
+        let suite = machine.suite_of(&plan)?;
+        let out = arguments.out.unwrap_or_else(|| plan.out.clone());
+        let options = arguments.suite.options_of_plan(&plan, out)?;
+        if arguments.dry_run {
+            output::print(&plan_text(&bertillon_runner::plan(&suite, &options)?))?;
+            return Ok(Outcome::Done);
+        }
+        return show(
+            machine,
+            machine.watched(&options, |reporter| {
+                bertillon_runner::run_frozen(&plan, &suite, &options, reporter)
+            })?,
+        );
+    }
     let suite = arguments.suite.read()?;
     let out = arguments.out.unwrap_or_else(|| PathBuf::from("results").join(&suite.name));
     let options = arguments.suite.options(out)?;
@@ -32,16 +48,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         output::print(&plan_text(&bertillon_runner::plan(&suite, &options)?))?;
         return Ok(Outcome::Done);
     }
-    let finished = arguments
-        .suite
-        .watched(&options, |reporter| bertillon_runner::run(&suite, &options, reporter))?;
+    show(
+        machine,
+        machine.watched(&options, |reporter| bertillon_runner::run(&suite, &options, reporter))?,
+    )
+}
+
+/// Shows what a run found.
+pub(super) fn show(machine: &MachineArguments, finished: Finished) -> Result<Outcome, Failure> {
     output::print(&reports::terminal(&finished.results, output::width(), output::colour()))?;
     let answers = match finished.computed {
         0 => "no answer had to be computed".to_owned(),
         1 => "1 answer computed".to_owned(),
         n => format!("{n} answers computed"),
     };
-    arguments.suite.note(&format!("results in {} ({answers})", finished.out.display()));
+    machine.note(&format!("results in {} ({answers})", finished.out.display()));
     match finished.results.failures.len() {
         0 => Ok(Outcome::Done),
         n => {

@@ -84,10 +84,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let enrolled = Enrolled::read(&arguments.file)?;
     if let Some(folder) = &arguments.export {
         let written = export::write(&enrolled, folder)?;
-        arguments.work.note(&written);
+        arguments.work.machine().note(&written);
         return Ok(Outcome::Done);
     }
-    arguments.work.load_plugins()?;
+    arguments.work.machine().load_plugins()?;
     let suspect = suspect(&arguments, &enrolled)?;
     let source = match arguments.force {
         true => MethodSource::Any,
@@ -113,7 +113,7 @@ fn suspect(arguments: &Arguments, enrolled: &Enrolled) -> Result<Suspect<'static
     }
     if let (Some(name), Some(suite)) = (&arguments.model, &arguments.suite) {
         let suite = arguments.work.read(suite)?;
-        return arguments.work.watched(&options, |reporter| {
+        return arguments.work.machine().watched(&options, |reporter| {
             bertillon_runner::suspect_of_suite(enrolled, &suite, &options, name, reporter)
         });
     }

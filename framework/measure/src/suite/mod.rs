@@ -7,6 +7,7 @@ mod nearest;
 mod overrides;
 mod read;
 pub mod section;
+mod source;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::{
 use serde_json::Value;
 
 pub use nearest::{nearest, suggestion};
+pub use source::SuiteSource;
 
 /// A value and where it stands in the suite's text (bytes).
 #[derive(Debug, Clone, PartialEq)]
@@ -235,6 +237,8 @@ pub struct Suite {
     pub text: Arc<str>,
     /// Where values stand in the text that `--set` gave: paths among them are not relative to the file.
     pub given_outside: Vec<Range<usize>>,
+    /// What they are relative to, where that is not the working directory.
+    pub outside: PathBuf,
     /// Its name: letters, digits, `-`, `_`, `.`; the default results folder.
     pub name: String,
     /// Seed of every stream.
@@ -268,7 +272,7 @@ impl Suite {
     /// A path of the suite: relative to its file, unless it was given from outside.
     pub fn resolve(&self, path: &Located<String>) -> PathBuf {
         match self.is_given_outside(&path.at) {
-            true => PathBuf::from(&path.value),
+            true => self.outside.join(&path.value),
             false => self.path.parent().unwrap_or(Path::new("")).join(&path.value),
         }
     }

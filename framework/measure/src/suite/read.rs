@@ -147,6 +147,7 @@ fn suite(path: &Path, text: &str, mut root: Section<'_>, mistakes: &mut Mistakes
         path: PathBuf::from(path),
         text: Arc::from(text),
         given_outside: Vec::new(),
+        outside: PathBuf::new(),
         name: name?,
         seed: seed?,
         data,

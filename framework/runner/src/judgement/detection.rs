@@ -64,7 +64,7 @@ pub(super) fn detect(
         let site = context.site();
         let asker = match planned.bank {
             None => Some(guarded(|| {
-                let (peers, known) = (&planned.peers[owner], material.known(index));
+                let (peers, known) = (&planned.peers[owner], material.known(index, owner));
                 let owner = enrolment::owner(&site, planned, owner, peers, &known)?;
                 Ok(Asker::benign(index, owner, bench))
             })),

@@ -283,12 +283,12 @@ impl<'a> Question<'a> {
                 |peer: &&usize| self.by == IdentifyBy::Variation || self.known[draw][**peer];
             let peers: Vec<usize> =
                 self.planned.peers[family].iter().filter(known).copied().collect();
-            let known = material.known(self.index);
+            let known = material.known(self.index, family);
             let mut owner = enrolment::owner(site, self.planned, family, &peers, &known)?;
             if let Some((kind, detail)) = &hypothesis.kind
                 && kind != "vanilla"
             {
-                let of_family = &known.rehearsals[family];
+                let of_family = known.rehearsals;
                 owner = self.owner_of_kind(owner, of_family, kind, detail.as_deref())?;
             }
             Ok(Some(Asker::benign(self.index, owner, bench)))

@@ -11,7 +11,7 @@ use bertillon_runner::{Ahead, CellCost, Interrupt, Options, Progress, RunError, 
 use bertillon_selectors as _;
 use bertillon_variants as _;
 
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl Progress for Quiet {
     fn begin(&self, _: &Ahead) {}
@@ -29,6 +29,7 @@ pub(crate) fn options(folder: &Path) -> Options {
         device: tch::Device::Cpu,
         threads: 2,
         cell_timeout: None,
+        retry_failures: true,
         skip_bad_images: false,
         command: Vec::new(),
         interrupt: Interrupt::default(),
