@@ -4,7 +4,7 @@
 SUITE ?= benchmarks/suites/quickstart.toml
 BERTILLON = target/debug/bertillon
 
-.PHONY: demo test gate rates lint bench build libtorch python
+.PHONY: demo test test-faults test-cluster gate rates lint bench build libtorch python
 
 demo: build
 	$(BERTILLON) run $(SUITE)
@@ -16,6 +16,12 @@ build: libtorch
 test: libtorch python
 	cargo test --workspace --exclude bertillon-panicking --lib --bins --tests
 	@$(MAKE) --no-print-directory rates
+
+test-faults: libtorch  # kills, full disks, damaged caches: docs/RELIABILITY.md
+	BERTILLON_KILLS=50 cargo test -p bertillon-cli --test faults -- --show-output --test-threads 1
+
+test-cluster: libtorch  # a Slurm of two nodes, one of which is lost; skipped with a reason where there is no Slurm
+	BERTILLON_CLUSTER=1 cargo test -p bertillon-cli --test cluster -- --show-output
 
 gate: build rates
 

@@ -89,6 +89,8 @@ fn shares_are_worked_on_shown_and_merged() {
     assert!(status.contains("all cells are there"), "{status}");
     told(&place, &["merge", "plan.json"]);
     assert_eq!(files(&place, "shared-out"), files(&place, "out"));
+    let planned = told(&place, &["run", "demo.toml", "--dry-run", "--cache", "shared"]);
+    assert!(planned.contains("\n0 answers needed"), "{planned}");
     told(&place, &["run", "plan.json", "--out", "run-out"]);
     assert_eq!(files(&place, "run-out"), files(&place, "out"));
 

@@ -238,7 +238,7 @@ fn objects(cache: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_disk_that_fills_up_loses_nothing_but_time() {
+fn a_disk_that_fills_up_or_is_read_only_loses_nothing_but_time() {
     let (place, _) = undisturbed();
     let program = env!("CARGO_BIN_EXE_bertillon");
     let [small, out] = ["small", "small-out"].map(|name| {
@@ -253,7 +253,9 @@ fn a_disk_that_fills_up_loses_nothing_but_time() {
          [ $code = 2 ] || exit $((200 + code % 50))
          ls '{out}' | grep -q results.json && exit 98
          '{program}' run demo.toml --cache '{small}' --out '{out}' --quiet || exit 97
-         '{program}' cache verify --cache '{small}' || exit 96"
+         '{program}' cache verify --cache '{small}' || exit 96
+         mount -o remount,ro '{small}' || exit 99
+         '{program}' run demo.toml --cache '{small}' --out '{out}' --quiet; [ $? = 2 ] || exit 95"
     );
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
@@ -272,9 +274,11 @@ fn a_disk_that_fills_up_loses_nothing_but_time() {
         return;
     }
     assert_eq!(code, 0, "{stdout}\n{stderr}");
-    assert!(stderr.contains("No space left") && stderr.contains("make room"), "{stderr}");
+    for expected in ["No space left", "make room", "Read-only file system", "--cache"] {
+        assert!(stderr.contains(expected), "{expected}: {stderr}");
+    }
     assert_eq!(files(&place, "small-out"), files(&place, "out"));
-    println!("one full disk of 64 kB, then one with room");
+    println!("one full disk of 64 kB, then one with room, then one that is read-only");
 }
 
 #[test]

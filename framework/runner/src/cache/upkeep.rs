@@ -327,6 +327,23 @@ mod tests {
     }
 
     #[test]
+    fn a_time_still_to_come_is_of_another_clock_and_no_age() {
+        let (folder, cache) = aged();
+        let hex = key("old").to_hex();
+        let path = folder.path().join(&hex[..2]).join(format!("{hex}.npy"));
+        #[expect(clippy::disallowed_methods, reason = "a clock that jumps is to be made up")]
+        let later = SystemTime::now() + Duration::from_secs(7 * 24 * 3600);
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_times(FileTimes::new().set_modified(later)).unwrap();
+        let hour = Retention { max_age: Some(Duration::from_secs(3600)), ..Retention::default() };
+        cache_gc(folder.path(), &hour).unwrap();
+        assert_eq!(there(&cache), [true, false, true]);
+        // Whoever reads it gives it a time of this clock.
+        cache.get::<Answers>(key("old")).unwrap().unwrap();
+        assert!(age(&File::open(&path).unwrap()).is_some());
+    }
+
+    #[test]
     fn a_check_names_what_is_damaged_and_leaves_alone_what_is_not_the_caches() {
         let (folder, cache) = aged();
         cache.put(key("note"), &Note(7)).unwrap();
