@@ -49,9 +49,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
             failure.subject, failure.step, failure.reason
         )));
     }
-    let (done, there) = (worked.done, worked.there);
+    let count = |cells: u64| usize::try_from(cells).unwrap_or(usize::MAX);
+    let done = output::counted(count(worked.done), "cell", "cells");
+    let there = output::counted(count(worked.there), "was", "were");
     let failed = output::counted(worked.failures.len(), "failure", "failures");
-    output::print(&format!("{done} cells computed, {there} were there, {failed}\n"))?;
+    output::print(&format!("{done} computed, {there} there, {failed}\n"))?;
     match worked.abandoned {
         0 => Ok(Outcome::Done),
         _ => crate::failure::leave_at_once(0),
