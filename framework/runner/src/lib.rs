@@ -1,5 +1,6 @@
 //! From a suite to results: plan, cache, execution.
 
+mod audit;
 mod cache;
 mod context;
 mod dry_run;
@@ -33,6 +34,7 @@ use std::{
 
 use bertillon::{results::Results, suite::SuiteError};
 
+pub use audit::audit;
 pub use dry_run::plan;
 pub use enroll::{Enrolment, NewlyEnrolled, enroll};
 pub use enrolled::{Card, Enrolled, Judged, MethodCard, OwnerCard, ThresholdCard};

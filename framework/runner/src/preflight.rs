@@ -58,9 +58,22 @@ pub(crate) fn check(
     context: &Context<'_>,
     vanillas: &[Result<Answers, String>],
 ) -> Result<(), RunError> {
+    let findings = findings(context, vanillas)?;
+    let messages: Vec<String> = findings.into_iter().map(|(_, message)| message).collect();
+    match messages.is_empty() {
+        true => Ok(()),
+        false => Err(RunError::User(messages.join("\n"))),
+    }
+}
+
+/// What is wrong with vanillas, each with its family.
+pub(crate) fn findings(
+    context: &Context<'_>,
+    vanillas: &[Result<Answers, String>],
+) -> Result<Vec<(usize, String)>, RunError> {
     let plan = context.plan;
     if plan.recorded.is_some() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let doubtful: Vec<(usize, f64)> = vanillas
         .iter()
@@ -77,7 +90,7 @@ pub(crate) fn check(
     })?;
     let mut findings = Vec::new();
     for (&(family, accuracy), compared) in doubtful.iter().zip(compared) {
-        findings.extend(match compared {
+        let message = match compared {
             Ok(compared) => finding(plan, family, accuracy, &compared),
             Err(reason) => {
                 let name = &plan.families[family].vanilla.name;
@@ -85,12 +98,10 @@ pub(crate) fn check(
                     "`{name}` can't be tried with its images prepared otherwise: {reason}"
                 ))
             }
-        });
+        };
+        findings.extend(message.map(|message| (family, message)));
     }
-    match findings.is_empty() {
-        true => Ok(()),
-        false => Err(RunError::User(findings.join("\n"))),
-    }
+    Ok(findings)
 }
 
 fn misses_claim(plan: &Plan, family: usize, accuracy: f64) -> bool {

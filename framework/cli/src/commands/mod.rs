@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+mod audit;
 mod baseline;
 mod compare;
 mod completions;
@@ -39,6 +40,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs a suite, shows its tables and writes its results
     Run(run::Arguments),
+    /// Looks for faults of a suite's models and data; exit code 1 when a finding is an error
+    Audit(audit::Arguments),
     /// Writes the answers of a suite's models, to be scored elsewhere without the models
     Record(record::Arguments),
     /// Enrols a model by one fingerprint of a suite, for use without the suite
@@ -76,6 +79,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         match self {
             Self::Run(arguments) => run::run(arguments),
+            Self::Audit(arguments) => audit::run(&arguments),
             Self::Record(arguments) => record::run(arguments),
             Self::Enroll(arguments) => enroll::run(arguments),
             Self::Verify(arguments) => verify::run(*arguments),
