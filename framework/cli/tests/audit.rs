@@ -172,8 +172,11 @@ steps = [{{ plugin = "posterize", bits = 4 }}]
     let write = |name: String, class: u16, image: &[u8]| {
         let folder = place.path(format!("pictures/{class}"));
         fs::create_dir_all(&folder).unwrap();
-        let file = fs::File::create(folder.join(name)).unwrap();
-        let mut writer = png::Encoder::new(file, 28, 28).write_header().unwrap();
+        let file = fs::File::create(folder.join(&name)).unwrap();
+        let mut encoder = png::Encoder::new(file, 28, 28);
+        // Other bytes, for a folder with a file twice is refused; the same picture.
+        encoder.add_text_chunk("Title".to_owned(), name.clone()).unwrap();
+        let mut writer = encoder.write_header().unwrap();
         writer.write_image_data(image).unwrap();
     };
     for (i, &label) in pool.truth.iter().enumerate() {
