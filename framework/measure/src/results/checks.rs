@@ -24,7 +24,7 @@ pub struct ExchangeCheck {
     pub budget: usize,
     /// Families that take part.
     pub families: usize,
-    /// Share of the other family's suspects accepted at exactly alpha, mean over draws; none where it was not checked.
+    /// Share of the other family's suspects accepted at exactly alpha, mean over the first four draws; none where it was not checked.
     pub rate: Option<f64>,
     /// What other ways to exchange the families give: all but a share `level` of them.
     pub expected: Option<[f64; 2]>,
