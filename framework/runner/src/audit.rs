@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bertillon::{
-    Answers,
     audit::{
         Audit, AuditedFamily, AuditedModel, AuditedPopulation, Finding, ImageBytes, Rule, Severity,
     },
@@ -62,10 +61,8 @@ pub fn audit(suite: &Suite, options: &Options, progress: &dyn Progress) -> Resul
         format!("their answers to {} images", population.truth.len()),
     ];
     let mut left_out = plan.left_out.clone();
-    // What threads share is plain data, and kinship is most of the work.
-    let of_models = workers.install(|| bertillon::audit::kinship(&population));
     findings.extend(bertillon::audit::models(&population));
-    findings.extend(of_models);
+    findings.extend(workers.install(|| bertillon::audit::kinship(&population)));
     findings.extend(bertillon::audit::labels(&population));
     match &plan.pool.images {
         None => left_out.push("images: there are recorded answers only".to_owned()),
@@ -99,7 +96,7 @@ fn audited(plan: &Plan, outcomes: &[Outcome], doubted: &[usize]) -> AuditedPopul
         variation: outcome.model.variant.map(|v| plan.variants[v].variation.to_string()),
         kept: outcome.kept,
         unchanged: outcome.changes.as_ref().is_some_and(|changes| changes.unchanged),
-        answers: outcome.pool.as_ref().map(Answers::clone),
+        answers: outcome.pool.clone(),
     };
     AuditedPopulation {
         families: families.collect(),
