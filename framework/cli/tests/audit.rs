@@ -175,7 +175,7 @@ steps = [{{ plugin = "posterize", bits = 4 }}]
         let file = fs::File::create(folder.join(&name)).unwrap();
         let mut encoder = png::Encoder::new(file, 28, 28);
         // Other bytes, for a folder with a file twice is refused; the same picture.
-        encoder.add_text_chunk("Title".to_owned(), name.clone()).unwrap();
+        encoder.add_text_chunk("Title".to_owned(), name).unwrap();
         let mut writer = encoder.write_header().unwrap();
         writer.write_image_data(image).unwrap();
     };
