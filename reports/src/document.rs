@@ -7,7 +7,7 @@ use bertillon_measure::results::{
 };
 
 use crate::{
-    published,
+    checks, published,
     table::{self, FEW, FEW_MARK, NOMINAL, REHEARSED_MARK, Table},
     tasks,
     text::{count, figure, listed, plural, target},
@@ -81,6 +81,7 @@ impl Document {
                 copies(results),
             ),
             List::of("Failures", "`failures`", failures(results)),
+            List::of("What the run checked of itself", "`checks`", checks::checks(results)),
             List::of(
                 "Warnings",
                 "`warnings`",

@@ -48,6 +48,7 @@ pub(crate) fn results() -> Results {
         sequential: Vec::new(),
         figures: None,
         pairs: None,
+        checks: None,
         failures: vec![
             failure(
                 "derive",

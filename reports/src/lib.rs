@@ -4,6 +4,8 @@
 //! budget, as the paper's Tables II and III, and per kind of variant, as its Table I. [`html()`] shows them with figures,
 //! which [`svg`] draws alone; [`comparison`] shows two runs side by side. Nothing here runs or recomputes anything.
 
+pub mod audit;
+mod checks;
 pub mod comparison;
 mod csv;
 mod document;

@@ -62,7 +62,7 @@ pub fn terminal(results: &Results, width: Option<u16>, colour: Colour) -> String
     out
 }
 
-fn push_heading(text: &str, width: Option<u16>, colour: Colour, out: &mut String) {
+pub(crate) fn push_heading(text: &str, width: Option<u16>, colour: Colour, out: &mut String) {
     let mut heading = String::new();
     push_wrapped(&plain(text), 0, width, &mut heading);
     match colour {
@@ -181,7 +181,7 @@ fn styled(cell: &Cell, detail: Detail) -> comfy_table::Cell {
 }
 
 /// Appends text broken at spaces, and within words longer than a line; later lines indented.
-fn push_wrapped(text: &str, indent: usize, width: Option<u16>, out: &mut String) {
+pub(crate) fn push_wrapped(text: &str, indent: usize, width: Option<u16>, out: &mut String) {
     let width = width.map_or(usize::MAX, usize::from).max(indent + WORDS);
     let mut used = 0;
     for (i, word) in text.split(' ').enumerate() {

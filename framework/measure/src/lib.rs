@@ -4,6 +4,7 @@
 //! seconds and run anywhere. `bertillon` (the plugin crate) re-exports all of it.
 
 mod answers;
+pub mod audit;
 mod bits;
 mod embedding;
 mod entropy;

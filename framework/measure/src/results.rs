@@ -3,9 +3,12 @@
 //! A contract: additions are free, a change of meaning raises [`SCHEMA`]. Infinity, NaN and intervals that
 //! could not be estimated are `null` here, never numbers.
 
+mod checks;
 mod images;
+
 use serde::{Deserialize, Serialize};
 
+pub use checks::{Checks, CopyCheck, ExchangeCheck, FartherCopy, ThinThreshold};
 pub use images::{ImagesSent, ServiceSettings};
 
 /// Version of the format.
@@ -67,6 +70,9 @@ pub struct Results {
     /// The distances behind the rates of detection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PairsFile>,
+    /// What the run found when it checked itself; none without detection, and in files of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Checks>,
     /// Cells that failed; their pairs are in no count.
     pub failures: Vec<Failure>,
     /// What a reader should know before trusting a figure.

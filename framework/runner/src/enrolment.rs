@@ -2,8 +2,8 @@
 //! every draw.
 
 use bertillon::{
-    Answers, Error, Fingerprint, Memory, Owner, Peer, Queries, Rehearsal, Result as PluginResult,
-    Stream, results::Failure,
+    Answers, Error, Fingerprint, Memory, Needs, Owner, Peer, Pool, Queries, Rehearsal,
+    Result as PluginResult, Stream, results::Failure,
 };
 
 use crate::{
@@ -111,7 +111,7 @@ fn craft(
         let plan = site.plan();
         let mut stream = plan.bank_stream(family);
         let bank = plan.fingerprints[index].method.enroll(&owner, None, size, &mut stream)?;
-        check(&bank, size, plan.pool.len())?;
+        check(&bank, size, &plan.pool, &plan.fingerprints[index].needs)?;
         match bank.queries.len() == size {
             true => Ok(bank),
             false => Err(Error::Refused(format!(
@@ -131,7 +131,7 @@ pub(crate) fn benign(
 ) -> PluginResult<Fingerprint> {
     let selector = fingerprint.selector.as_deref();
     let enrolled = fingerprint.method.enroll(owner, selector, budget, &mut stream)?;
-    check(&enrolled, budget, owner.pool.len())?;
+    check(&enrolled, budget, &owner.pool, &fingerprint.needs)?;
     Ok(enrolled)
 }
 
@@ -147,16 +147,39 @@ pub(crate) fn sampled(
     (bank.sample(&rows), rows)
 }
 
-/// Holds a method to its budget and its fingerprint to its shape.
-fn check(fingerprint: &Fingerprint, budget: usize, pool: usize) -> PluginResult<()> {
-    let Queries { pool: indices, .. } = &fingerprint.queries;
+/// Holds a method to its budget, to what it declared, and its fingerprint to its shape.
+fn check(fingerprint: &Fingerprint, budget: usize, pool: &Pool, needs: &Needs) -> PluginResult<()> {
+    let Queries { pool: indices, crafted } = &fingerprint.queries;
     let queries = fingerprint.queries.len();
     let refuse = |reason: String| Err(Error::Refused(reason));
     if queries == 0 || queries > budget {
         return refuse(format!("a fingerprint of {queries} queries for a budget of {budget}"));
     }
-    if let Some(index) = indices.iter().find(|&&index| index as usize >= pool) {
-        return refuse(format!("query {index} is beyond the pool of {pool} images"));
+    if let Some(index) = indices.iter().find(|&&index| index as usize >= pool.len()) {
+        let images = pool.len();
+        return refuse(format!("query {index} is beyond the pool of {images} images"));
+    }
+    let mut sorted = indices.clone();
+    sorted.sort_unstable();
+    if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        return refuse(format!("image {} of the pool is asked twice", twice[0]));
+    }
+    if let Some(images) = crafted {
+        if !needs.crafts {
+            let count = images.len();
+            return refuse(format!(
+                "{count} crafted queries of a method that does not declare any"
+            ));
+        }
+        let (shape, sent) = (images.shape(), pool.images()?.shape());
+        if shape != sent {
+            return refuse(format!("crafted queries of {shape}, where images of {sent} are sent"));
+        }
+    }
+    let (revealed, ranks) = (fingerprint.reference.ranks(), needs.access.ranks());
+    if revealed > ranks {
+        let access = needs.access;
+        return refuse(format!("a reference of {revealed} labels a query, declared is {access}"));
     }
     if fingerprint.reference.len() != queries {
         return refuse(format!(

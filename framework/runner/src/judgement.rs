@@ -2,6 +2,7 @@
 
 mod asker;
 mod best;
+mod checks;
 mod detection;
 mod figures;
 mod identification;
@@ -83,9 +84,11 @@ pub(crate) fn judge(
     let plan = context.plan;
     let bench = bench(plan, outcomes)?;
     let (mut scored, mut fingerprints, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let mut checks = None;
     if plan.suite.asks(Task::Detection) {
         scored = detection::detect(context, material, &bench, &mut failures)?;
-        (fingerprints, warnings) = rates::fingerprints(context, &scored, &bench.suspects)?;
+        let found = rates::fingerprints(context, &scored, &bench)?;
+        (fingerprints, warnings, checks) = (found.results, found.warnings, Some(found.checks));
     }
     let mut identification = Vec::new();
     if plan.suite.asks(Task::Identification) {
@@ -113,6 +116,7 @@ pub(crate) fn judge(
         sequential,
         figures,
         pairs: None,
+        checks,
         failures,
         warnings,
     };

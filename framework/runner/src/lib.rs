@@ -1,5 +1,6 @@
 //! From a suite to results: plan, cache, execution.
 
+mod audit;
 mod cache;
 mod cells;
 mod context;
@@ -39,6 +40,7 @@ use std::{
 
 use bertillon::{results::Results, suite::SuiteError};
 
+pub use audit::audit;
 pub use cache::{
     CacheCheck, CacheKind, CacheSizes, Removal, Retention, cache_check, cache_gc, cache_sizes,
 };

@@ -59,20 +59,7 @@ pub(crate) fn check(
     context: &Context<'_>,
     vanillas: &[Result<Answers, String>],
 ) -> Result<(), RunError> {
-    let plan = context.plan;
-    if plan.recorded.is_some() {
-        return Ok(());
-    }
-    let answering: Vec<(usize, &Answers)> = vanillas
-        .iter()
-        .enumerate()
-        .filter_map(|(family, answers)| Some((family, answers.as_ref().ok()?)))
-        .collect();
-    let findings =
-        for_each(context.workers, context.interrupt, &answering, |&(family, answers)| {
-            checked(context, family, answers)
-        })?;
-    refuse(findings.into_iter().flatten())
+    refuse(findings(context, vanillas)?.into_iter().map(|(_, message)| message))
 }
 
 /// Stops a run if this vanilla is used wrongly.
@@ -84,12 +71,32 @@ pub(crate) fn check_one(
     refuse(checked(context, family, answers)?)
 }
 
-fn refuse(findings: impl IntoIterator<Item = String>) -> Result<(), RunError> {
-    let findings: Vec<String> = findings.into_iter().collect();
-    match findings.is_empty() {
+fn refuse(messages: impl IntoIterator<Item = String>) -> Result<(), RunError> {
+    let messages: Vec<String> = messages.into_iter().collect();
+    match messages.is_empty() {
         true => Ok(()),
-        false => Err(RunError::User(findings.join("\n"))),
+        false => Err(RunError::User(messages.join("\n"))),
     }
+}
+
+/// What is wrong with vanillas, each with its family.
+pub(crate) fn findings(
+    context: &Context<'_>,
+    vanillas: &[Result<Answers, String>],
+) -> Result<Vec<(usize, String)>, RunError> {
+    if context.plan.recorded.is_some() {
+        return Ok(Vec::new());
+    }
+    let answering: Vec<(usize, &Answers)> = vanillas
+        .iter()
+        .enumerate()
+        .filter_map(|(family, answers)| Some((family, answers.as_ref().ok()?)))
+        .collect();
+    let findings =
+        for_each(context.workers, context.interrupt, &answering, |&(family, answers)| {
+            Ok(checked(context, family, answers)?.map(|message| (family, message)))
+        })?;
+    Ok(findings.into_iter().flatten().collect())
 }
 
 /// What is wrong with how a vanilla is used, if anything is.

@@ -12,8 +12,9 @@ mod harness;
 use std::{thread, time::Duration};
 
 use bertillon::{
-    Configure, Derived, Fingerprint, FingerprintMethod, Group, InputSelector, Model, Needs, Owner,
-    Queries, Result, Stream, Suspects, VariantGenerator, Variation, Workbench, results::Results,
+    Answers, Configure, Derived, Fingerprint, FingerprintMethod, Group, ImageShape, Images,
+    InputSelector, Model, Needs, Owner, Queries, Result, Stream, Suspects, VariantGenerator,
+    Variation, Workbench, results::Results,
 };
 use bertillon_runner::{Options, RunError};
 use schemars::JsonSchema;
@@ -30,7 +31,22 @@ enum Fault {
     NanDistance,
     OverBudget,
     BeyondPool,
+    AsksTwice,
+    CraftsUndeclared,
+    LargeBank,
+    LargeImages,
+    ReadsRanks,
+    ReferenceOfRanks,
+    LooksAround,
+    KnowsPlaces,
+    Backwards,
     Sleeps,
+}
+
+impl Fault {
+    fn crafts(self) -> bool {
+        matches!(self, Self::LargeBank | Self::LargeImages)
+    }
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -106,7 +122,7 @@ impl Model for Cut {
 
 impl FingerprintMethod for Faulty {
     fn needs(&self) -> Needs {
-        Needs::default()
+        Needs { crafts: self.fault.crafts(), ..Needs::default() }
     }
 
     fn enroll(
@@ -128,6 +144,24 @@ impl FingerprintMethod for Faulty {
             Fault::BeyondPool => {
                 fingerprint.queries = Queries::benign(vec![1_000_000; budget]);
             }
+            Fault::AsksTwice => fingerprint.queries.pool[0] = 7,
+            Fault::CraftsUndeclared => {
+                fingerprint.queries.pool.pop();
+                fingerprint.queries.crafted = Some(owner.images()?.gather(&[0]));
+            }
+            Fault::LargeBank => {
+                let images: Vec<u32> = (0..=budget as u32).collect();
+                fingerprint = Fingerprint::benign(owner, images.clone());
+                fingerprint.queries = Queries::crafted(owner.images()?.gather(&images));
+            }
+            Fault::LargeImages => {
+                let shape = ImageShape { channels: 1, height: 56, width: 56 };
+                let images = Images::new(vec![0; budget * shape.samples()], shape)?;
+                fingerprint.queries = Queries::crafted(images);
+            }
+            Fault::ReferenceOfRanks => {
+                fingerprint.reference = Answers::new(vec![0; 2 * budget], 2)?;
+            }
             _ => {}
         }
         Ok(fingerprint)
@@ -140,8 +174,19 @@ impl FingerprintMethod for Faulty {
         out: &mut [f64],
     ) -> Result<()> {
         bertillon::Statistic::LabelMatch.distances(&fingerprint.reference, None, suspects, out)?;
-        if self.fault == Fault::NanDistance {
-            out[0] = f64::NAN;
+        match self.fault {
+            Fault::NanDistance => out[0] = f64::NAN,
+            // Declared is the best label only.
+            Fault::ReadsRanks => out[0] = f64::from(suspects.labels_at(0, 1)[0]),
+            Fault::LooksAround => {
+                let least = out.iter().copied().fold(f64::INFINITY, f64::min);
+                out.iter_mut().for_each(|distance| *distance -= least);
+            }
+            Fault::KnowsPlaces => {
+                out.iter_mut().enumerate().for_each(|(place, distance)| *distance = place as f64);
+            }
+            Fault::Backwards => out.iter_mut().for_each(|distance| *distance = 1.0 - *distance),
+            _ => {}
         }
         Ok(())
     }
@@ -220,10 +265,19 @@ fn a_broken_method_fails_its_own_cells() {
         ("nan-distance", 3, "NaN"),
         ("over-budget", 3, "51 queries for a budget of 50"),
         ("beyond-pool", 3, "query 1000000 is beyond the pool of 200 images"),
+        ("asks-twice", 3, "image 7 of the pool is asked twice"),
+        ("crafts-undeclared", 3, "1 crafted queries of a method that does not declare any"),
+        ("large-bank", 3, "a fingerprint of 61 queries for a budget of 60"),
+        ("large-images", 3, "crafted queries of 1x56x56, where images of 1x28x28 are sent"),
+        ("reads-ranks", 3, "panicked: rank 1 of 1"),
+        ("reference-of-ranks", 3, "a reference of 2 labels a query, declared is top1"),
+        ("looks-around", 3, "a method must judge every suspect by its own answers"),
+        ("knows-places", 3, "is 0 when it is judged by itself, and "),
     ] {
         let variants = "[[variants]]\nplugin = \"posterize\"\nbits = 6";
+        let bank = if fault.starts_with("large-") { "bank = 60" } else { "" };
         let fingerprints = format!(
-            "[[fingerprints]]\nname = \"broken\"\nmethod = \"faulty\"\nfault = \"{fault}\""
+            "[[fingerprints]]\nname = \"broken\"\nmethod = \"faulty\"\nfault = \"{fault}\"\n{bank}"
         );
         let (results, _) = run_suite(variants, &fingerprints).unwrap();
         assert_eq!(results.failures.len(), failures, "{:?}", results.failures);
@@ -238,6 +292,39 @@ fn a_broken_method_fails_its_own_cells() {
         assert_eq!(broken.failed, failures * 6);
         assert_eq!(broken.budgets.len(), usize::from(failures < 3));
     }
+}
+
+#[test]
+fn a_run_says_what_it_checked_and_flags_a_method_to_which_copies_are_far() {
+    let fingerprints =
+        "[[fingerprints]]\nname = \"backwards\"\nmethod = \"faulty\"\nfault = \"backwards\"";
+    let variants = "[[variants]]\nplugin = \"posterize\"\nbits = 6";
+    let (results, _) = run_suite(variants, fingerprints).unwrap();
+    let checks = results.checks.as_ref().unwrap();
+    let [sound, backwards] = &checks.copies[..] else { panic!("{:?}", checks.copies) };
+    // Three owners, two draws.
+    assert_eq!((sound.compared, sound.farther, sound.worst.as_ref()), (6, 0, None));
+    assert_eq!((backwards.compared, backwards.farther), (6, 6));
+    let worst = backwards.worst.as_ref().unwrap();
+    // An identical copy agrees with every answer.
+    assert_eq!(worst.copy, Some(1.0));
+    let named = |name: &str| results.population.models.iter().any(|model| model.name == name);
+    assert!(named(&worst.owner) && named(&worst.suspect) && worst.distance < 1.0, "{worst:?}");
+    for check in &checks.exchanged {
+        assert_eq!((check.families, check.rate), (3, None));
+        assert_eq!(check.unchecked.as_deref(), Some("fewer than 8 families"));
+    }
+    // 5 % of 12 is less than one.
+    for thin in &checks.thin {
+        assert_eq!((thin.budget, thin.negatives, thin.accepted), (50, 12, Some(0)));
+    }
+    assert_eq!(checks.thin.len(), 2);
+    let warned = |what: &str| results.warnings.iter().filter(|w| w.contains(what)).count();
+    assert_eq!(warned("nearer than an identical copy"), 1);
+    assert_eq!(warned("so few false pairs can't measure the target"), 1);
+    let nearer = results.warnings.iter().find(|w| w.contains("nearer than")).unwrap();
+    assert!(nearer.contains("backwards (L = 50: 6 of 6, worst for "), "{nearer}");
+    assert!(!nearer.contains("sound"), "{nearer}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+mod audit;
 mod baseline;
 mod cache;
 mod compare;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Reproduce(reproduce::Arguments),
     /// Looks after the cache: what it holds, whether it is whole, what may go
     Cache(cache::Arguments),
+    /// Looks for faults of a suite's models and data; exit code 1 when a finding is an error
+    Audit(audit::Arguments),
     /// Writes the answers of a suite's models, to be scored elsewhere without the models
     Record(record::Arguments),
     /// Enrols a model by one fingerprint of a suite, for use without the suite
@@ -104,6 +107,7 @@ impl Command {
             Self::Status(arguments) => status::run(&arguments),
             Self::Reproduce(arguments) => reproduce::run(&arguments),
             Self::Cache(arguments) => cache::run(&arguments),
+            Self::Audit(arguments) => audit::run(&arguments),
             Self::Record(arguments) => record::run(arguments),
             Self::Enroll(arguments) => enroll::run(arguments),
             Self::Verify(arguments) => verify::run(*arguments),

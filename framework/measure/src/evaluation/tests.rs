@@ -15,7 +15,7 @@ use crate::{Error, Stream, suite::Protocol};
 
 const INF: f64 = f64::INFINITY;
 
-fn suspect(family: usize, kind: &str, parameter: Option<&str>) -> Suspect {
+pub(super) fn suspect(family: usize, kind: &str, parameter: Option<&str>) -> Suspect {
     Suspect {
         family,
         kind: kind.to_owned(),

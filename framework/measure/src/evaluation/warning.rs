@@ -42,6 +42,10 @@ impl Warning {
     /// What is the matter, without the figure.
     pub fn cause(&self) -> &'static str {
         match self {
+            Self::FewNegatives { accepted: 0, .. } => {
+                "so few false pairs can't measure the target: not one of them may lie below the threshold, so the rate \
+                 says nothing about it (more families, or a larger false-positive rate)"
+            }
             Self::FewNegatives { .. } => {
                 "fewer than 10 false pairs may lie below the threshold, so the rate can't be trusted"
             }

@@ -29,6 +29,7 @@ fn detection() -> Results {
         sequential: Vec::new(),
         figures: None,
         pairs: None,
+        checks: None,
         published: None,
         failures: Vec::new(),
         warnings: Vec::new(),

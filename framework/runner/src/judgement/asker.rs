@@ -7,6 +7,9 @@ use bertillon::{AnswerTable, Answers, Fingerprint, Owner, Stream, Suspects};
 use super::Bench;
 use crate::{context::Context, enrolment, plan::Plan, population::Bank};
 
+/// Share of a distance by which roundings may tell one suspect from the same among others.
+const ROUNDING: f64 = 1e-9;
+
 /// One owner with one method. She owns or shares all she works with, so that she can be abandoned.
 pub(super) struct Asker {
     /// Of the fingerprint in the plan.
@@ -93,5 +96,54 @@ impl Asker {
             return Err(bertillon::Error::Refused("a distance is NaN".to_owned()));
         }
         Ok(Asked { fingerprint, rows, distances })
+    }
+
+    /// Refuses a method to which a suspect's distance depends on who else is asked, or on its place among them.
+    ///
+    /// Whoever has one suspect can't tell that one otherwise; so one of them is judged again by itself.
+    pub(super) fn check_alone(
+        &self,
+        plan: &Plan,
+        asked: &Asked,
+        owner: usize,
+    ) -> bertillon::Result<()> {
+        let planned = &plan.fingerprints[self.index];
+        let table = match &self.asks {
+            Asks::Benign { table, .. } => &**table,
+            Asks::Crafted { table, .. } => &**table,
+        };
+        // Not the first: a place that a method must not know is another one then.
+        let column = table.models() - 1 - owner % table.models();
+        let answers = [table.model(column).gather(&asked.rows)];
+        let truth: Option<Vec<u16>> =
+            table.truth().map(|truth| asked.rows.iter().map(|&row| truth[row as usize]).collect());
+        let alone = match &truth {
+            Some(truth) => AnswerTable::with_truth(&answers, truth)?,
+            None => AnswerTable::from_models(&answers)?,
+        };
+        let rows: Vec<u32> = (0..).take(alone.queries()).collect();
+        let suspect = Suspects::new(&alone, &rows, planned.needs.access.ranks());
+        let mut distance = [f64::INFINITY];
+        planned.method.distances(&asked.fingerprint, &suspect, &mut distance)?;
+        let (by_itself, among) = (distance[0], asked.distances[column]);
+        let differs = by_itself != among && (by_itself - among).abs() > ROUNDING * among.abs();
+        match differs || by_itself.is_nan() {
+            true => Err(bertillon::Error::Refused(format!(
+                "the distance of a suspect is {by_itself} when it is judged by itself, and {among} among all of them: a \
+                 method must judge every suspect by its own answers"
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a fingerprint has the answers of somebody else than the owner's model for its reference.
+    pub(super) fn is_delegated(&self, asked: &Asked) -> bool {
+        match &self.asks {
+            Asks::Benign { owner, .. } => {
+                let reference = &asked.fingerprint.reference;
+                reference.agreement(&owner.answers.gather(&asked.rows)) < 1.0
+            }
+            Asks::Crafted { .. } => false,
+        }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Scored {
     pub(super) failed: Vec<usize>,
     pub(super) queries: Vec<Vec<blake3::Hash>>,
     pub(super) overlap: Vec<Option<f64>>,
+    /// Whether references are those of delegates in place of the owners' models.
+    pub(super) delegated: bool,
     pub(super) notes: Vec<Note>,
     pub(super) forwards: f64,
     pub(super) gradients: f64,
@@ -36,6 +38,7 @@ pub(crate) struct Scored {
 struct OwnerScores {
     /// By budget; the reason where she could not be enrolled with so many queries.
     budgets: Vec<Result<BudgetScores, String>>,
+    delegated: bool,
     notes: Vec<(String, f64)>,
 }
 
@@ -115,10 +118,15 @@ pub(super) fn detect(
 fn score(plan: &Plan, asker: &Asker, owner: usize) -> OwnerScores {
     let evaluation = &plan.suite.evaluation;
     let mut notes = asker.notes().map(<[_]>::to_vec).unwrap_or_default();
+    let mut delegated = false;
     let mut at_budget = |budget: usize| -> bertillon::Result<BudgetScores> {
         let (mut distances, mut queries, mut sets) = (Vec::new(), Vec::new(), Vec::new());
         for draw in 0..evaluation.draws {
             let asked = asker.ask(plan, budget, plan.draw_stream(owner, draw))?;
+            if draw == 0 {
+                asker.check_alone(plan, &asked, owner)?;
+            }
+            delegated |= asker.is_delegated(&asked);
             queries.push(digest(&asked.fingerprint));
             distances.push(asked.distances);
             sets.push(asked.rows);
@@ -128,7 +136,7 @@ fn score(plan: &Plan, asker: &Asker, owner: usize) -> OwnerScores {
     };
     let budgets = evaluation.budgets.iter();
     let budgets = budgets.map(|b| at_budget(b.value).map_err(|e| with_causes(&e))).collect();
-    OwnerScores { budgets, notes }
+    OwnerScores { budgets, delegated, notes }
 }
 
 fn digest(fingerprint: &Fingerprint) -> blake3::Hash {
@@ -222,6 +230,7 @@ fn assemble(
             .map(|draws| draws.iter().map(blake3::Hasher::finalize).collect())
             .collect(),
         overlap: overlaps.iter().map(|shares| mean(shares)).collect(),
+        delegated: owners.iter().flatten().any(|scores| scores.delegated),
         notes: order
             .into_iter()
             .map(|name| Note { value: mean(&notes[&name]).filter(|v| v.is_finite()), name })

@@ -4,13 +4,13 @@ use bertillon::{
     Answers,
     evaluation::{self, Case, Evaluated, HitCounts, Settings},
     results::{
-        BudgetResult, DrawResult, Enrolment, Evaluation, FamilyHits, FingerprintResult, Hits,
-        ImagesSent, ModelRow, Population, ServiceSettings,
+        BudgetResult, Checks, DrawResult, Enrolment, Evaluation, FamilyHits, FingerprintResult,
+        Hits, ImagesSent, ModelRow, Population, ServiceSettings,
     },
     suite::Negatives,
 };
 
-use super::{Scored, best, suspect};
+use super::{Bench, Scored, best, checks, suspect};
 use crate::{RunError, context::Context, plan::Plan, population::Outcome, worker::for_each};
 
 /// Replicates of the bootstrap.
@@ -21,12 +21,19 @@ const SAME_QUERIES: &str = "every draw asks the same queries, so the deviation o
                             measure of doubt (a larger bank or pool mends it)";
 
 /// Rates of every fingerprint at every budget, and what to know about them.
+pub(super) struct Rated {
+    pub(super) results: Vec<FingerprintResult>,
+    pub(super) checks: Checks,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Rates of every fingerprint at every budget.
 pub(super) fn fingerprints(
     context: &Context<'_>,
     scored: &[Scored],
-    suspects: &[evaluation::Suspect],
-) -> Result<(Vec<FingerprintResult>, Vec<String>), RunError> {
-    let plan = context.plan;
+    bench: &Bench<'_>,
+) -> Result<Rated, RunError> {
+    let (plan, suspects) = (context.plan, &bench.suspects);
     let evaluation = &plan.suite.evaluation;
     let settings = Settings {
         false_positive_rate: evaluation.false_positive_rate,
@@ -38,6 +45,7 @@ pub(super) fn fingerprints(
     let cells: Vec<(usize, usize)> = (0..scored.len())
         .flat_map(|index| (0..evaluation.budgets.len()).map(move |budget| (index, budget)))
         .collect();
+    let fingerprints = scored.len();
     let evaluated = for_each(context.workers, context.interrupt, &cells, |&(index, budget)| {
         let scored = &scored[index];
         let suspects: Vec<evaluation::Suspect> = suspects
@@ -53,9 +61,13 @@ pub(super) fn fingerprints(
         };
         // Comparisons of runs test them there, and nowhere else.
         let counts_hits = evaluation.budgets[budget].value == evaluation.primary_budget;
-        Ok(evaluation::evaluate(&case, &Settings { counts_hits, ..settings.clone() }))
+        let settings = Settings { counts_hits, ..settings.clone() };
+        let evaluated = evaluation::evaluate(&case, &settings);
+        let checked = evaluated.is_ok().then(|| checks::check(&case, &settings, fingerprints));
+        Ok((evaluated, checked))
     })?;
     let mut evaluated = cells.iter().zip(evaluated);
+    let mut checks = Checks::default();
     let mut warnings = Warnings::default();
     let mut fingerprints = Vec::new();
     let mut replicated = Vec::new();
@@ -76,13 +88,20 @@ pub(super) fn fingerprints(
             },
             budgets: Vec::new(),
         };
-        for (&(_, budget), outcome) in evaluated.by_ref().take(evaluation.budgets.len()) {
+        for (&(index, budget), (outcome, checked)) in
+            evaluated.by_ref().take(evaluation.budgets.len())
+        {
             let queries = evaluation.budgets[budget].value;
+            if let Some(checked) = checked {
+                let to = (&mut checks, &mut warnings);
+                checks::add((plan, bench), (index, budget), scored, checked, to);
+            }
             match outcome {
                 Ok(mut found) => {
                     replicated.push(std::mem::take(&mut found.replicated));
                     result.positives = result.positives.max(found.positives);
                     result.negatives = result.negatives.max(found.negatives);
+                    checks.thin.extend(checks::thin(&planned.name, queries, &found));
                     for warning in &found.warnings {
                         warnings.add(warning.cause(), &planned.name, queries, warning.figure());
                     }
@@ -103,7 +122,7 @@ pub(super) fn fingerprints(
         fingerprints.push(result);
     }
     best::compare(&mut fingerprints, replicated, evaluation.primary_budget);
-    Ok((fingerprints, warnings.into_lines()))
+    Ok(Rated { results: fingerprints, checks, warnings: warnings.into_lines() })
 }
 
 /// Warnings by their cause, so that one that concerns many rates is said once.
