@@ -4,7 +4,7 @@
 SUITE ?= benchmarks/suites/quickstart.toml
 BERTILLON = target/debug/bertillon
 
-.PHONY: demo test gate rates lint bench build libtorch python
+.PHONY: demo test test-fuzz gate rates lint bench build libtorch python
 
 demo: build
 	$(BERTILLON) run $(SUITE)
@@ -17,6 +17,9 @@ test: libtorch python
 	cargo test --workspace --exclude bertillon-panicking --lib --bins --tests
 	@$(MAKE) --no-print-directory rates
 
+test-fuzz: libtorch  # a few minutes; what was tried, and how often, is printed: docs/RELIABILITY.md
+	@scripts/test-fuzz.sh
+
 gate: build rates
 
 rates:  # with the program that is built; our own detection rates against the stored ones: docs/TRACKING.md
@@ -27,6 +30,8 @@ lint: libtorch
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else \
+		echo "licences and advisories of dependencies are not checked: cargo install cargo-deny"; fi
 
 bench: libtorch python  # beside PyTorch: benchmarks/speed/pytorch.py
 	PYTHONPATH=$(CURDIR)/.python cargo bench --profile dev -p bertillon-speed

@@ -6,7 +6,7 @@ use bertillon_reports as reports;
 use bertillon_runner::PlanSummary;
 use clap::{Args, ValueHint};
 
-use super::suite::SuiteArguments;
+use super::{folders, suite::SuiteArguments};
 use crate::{
     failure::{Failure, Outcome},
     output,
@@ -26,7 +26,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let suite = arguments.suite.read()?;
-    let out = arguments.out.unwrap_or_else(|| PathBuf::from("results").join(&suite.name));
+    let out = match arguments.out {
+        Some(named) => named,
+        None => folders::unnamed(PathBuf::from("results").join(&suite.name), "--out")?,
+    };
     let options = arguments.suite.options(out)?;
     if arguments.dry_run {
         output::print(&plan_text(&bertillon_runner::plan(&suite, &options)?))?;

@@ -14,13 +14,16 @@ use bertillon::suite::Suite;
 use bertillon_runner::{Interrupt, Options, RunError, SuiteLibraries};
 use clap::{Args, ValueHint};
 
-use super::libraries::LibraryArguments;
+use super::{folders, libraries::LibraryArguments};
 use crate::{
     device::DeviceChoice,
     failure::{Failure, INTERRUPTED},
     output,
     progress::Reporter,
 };
+
+/// Folder of the cache, where none is named.
+const CACHE: &str = ".bertillon/cache";
 
 #[derive(Debug, Args)]
 pub(crate) struct SuiteArguments {
@@ -34,9 +37,9 @@ pub(crate) struct SuiteArguments {
 /// All of them but the suite.
 #[derive(Debug, Args)]
 pub(crate) struct WorkArguments {
-    /// Folder of what was computed before, shared by all suites
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".bertillon/cache")]
-    cache: PathBuf,
+    /// Folder of what was computed before, shared by all suites [default: .bertillon/cache]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    cache: Option<PathBuf>,
     /// Overrides a key of the suite: `--set evaluation.draws=2`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -154,7 +157,10 @@ impl WorkArguments {
         };
         Ok(Options {
             out,
-            cache: self.cache.clone(),
+            cache: match &self.cache {
+                Some(named) => named.clone(),
+                None => folders::unnamed(PathBuf::from(CACHE), "--cache")?,
+            },
             device,
             threads: self.threads.map_or(workers, NonZeroUsize::get),
             cell_timeout: self.cell_timeout,

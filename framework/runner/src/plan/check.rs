@@ -1,6 +1,6 @@
 //! Checks of a suite against its plugins and its data: everything that is wrong, at once, where it stands.
 
-use std::{fs, ops::Range};
+use std::ops::Range;
 
 use bertillon::{
     FingerprintMethod, ImageSource, InputSelector, Knowledge, ModelCollection, Published, Split,
@@ -9,6 +9,7 @@ use bertillon::{
         Diagnostic, FingerprintUse, Located, Peers, PluginUse, Protocol, Suite, SuiteError,
         VariantUse,
     },
+    untrusted,
 };
 
 use super::{Derivation, PlannedFingerprint, PlannedVariant, RecordedModels};
@@ -16,6 +17,9 @@ use crate::{
     RunError,
     plugins::{self, Paths, PluginRecipe},
 };
+
+/// Largest file of published rates that is read, in bytes: it is written by hand.
+const LARGEST_PUBLISHED: u64 = 1 << 20;
 
 /// Adds the mistakes in the plugins of a suite that is wrong elsewhere, so that all are told at once.
 pub fn with_plugin_mistakes(mut error: SuiteError) -> SuiteError {
@@ -120,7 +124,8 @@ impl<'a> Checker<'a> {
         let suite = self.suite;
         let given = suite.published.as_ref()?;
         let path = suite.resolve(given);
-        let text = fs::read_to_string(&path).map_err(|error| error.to_string());
+        let text =
+            untrusted::read_text(&path, LARGEST_PUBLISHED).map_err(|error| error.to_string());
         let outcome = text.and_then(|text| Published::parse(&text)).and_then(|published| {
             let names: Vec<&str> =
                 suite.fingerprints.iter().map(|given| given.name.value.as_str()).collect();
