@@ -360,6 +360,7 @@ fn a_grid_too_large_to_hold_is_refused() {
     assert!(parse(&with(&format!("{PRINT}{table}")), &[]).is_ok());
     let error = parse(&with(&format!("{PRINT}{table}{table}")), &[]).unwrap_err();
     assert_eq!(error.diagnostics[0].message, "the grids have 20000 points together");
+    assert!(error.partial.is_none(), "plugins of 20000 points would be built");
 }
 
 #[test]
