@@ -11,7 +11,10 @@ use bertillon_measure::{
     tracking::BASELINE_SCHEMA,
     untrusted,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 
 /// Name of the file in the folder of a run.
@@ -150,7 +153,8 @@ fn missing(kind: io::ErrorKind) -> bool {
 /// # Errors
 /// As [`read()`].
 pub fn parse(text: &str, path: PathBuf) -> Result<Results, ReportError> {
-    // The format comes first: a later one may have any other form.
+    // Whether it is whole, and then its format: a later one may have any other form.
+    parse_as::<IgnoredAny>(text, &path)?;
     let format: Format = parse_as(text, &path)?;
     match format.schema.as_ref().and_then(Value::as_u64) {
         Some(found) if found > u64::from(SCHEMA) => Err(ReportError::Newer { path, found }),
