@@ -4,7 +4,7 @@
 SUITE ?= benchmarks/suites/quickstart.toml
 BERTILLON = target/debug/bertillon
 
-.PHONY: demo test test-faults test-cluster gate rates lint bench build libtorch python
+.PHONY: demo test test-faults test-cluster test-fuzz gate rates lint bench build libtorch python
 
 demo: build
 	$(BERTILLON) run $(SUITE)
@@ -23,6 +23,9 @@ test-faults: libtorch  # kills, full disks, damaged caches: docs/RELIABILITY.md
 test-cluster: libtorch  # a Slurm of two nodes, one of which is lost; skipped with a reason where there is no Slurm
 	BERTILLON_CLUSTER=1 cargo test -p bertillon-cli --test cluster -- --show-output
 
+test-fuzz: libtorch  # a few minutes; what was tried, and how often, is printed: docs/RELIABILITY.md
+	@scripts/test-fuzz.sh
+
 gate: build rates
 
 rates:  # with the program that is built; our own detection rates against the stored ones: docs/TRACKING.md
@@ -33,6 +36,8 @@ lint: libtorch
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else \
+		echo "licences and advisories of dependencies are not checked: cargo install cargo-deny"; fi
 
 bench: libtorch python  # beside PyTorch: benchmarks/speed/pytorch.py
 	PYTHONPATH=$(CURDIR)/.python cargo bench --profile dev -p bertillon-speed

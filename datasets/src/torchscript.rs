@@ -23,12 +23,9 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use bertillon::{Configure, Error, Model, ModelCollection, Result, Vanilla, suite};
+use bertillon::{Configure, Error, Model, ModelCollection, Result, Vanilla, suite, untrusted};
 use bertillon_torchscript::{ColourOrder, Interface, Outputs, TorchScriptModel};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -51,6 +48,9 @@ pub struct Parameters {
     /// Names of the models to take, in the manifest's order; all of them where it is left out.
     pub names: Vec<String>,
 }
+
+/// Largest file of a network that is read, in bytes.
+const LARGEST: u64 = 64 << 30;
 
 /// TorchScript files with their manifest.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ impl Network {
     /// Finds the file of a model and checks it against its digest.
     fn find(model: ManifestModel, folder: &Path) -> Result<(Vanilla, Self), Failure> {
         let path = folder.join(&model.file);
-        let bytes = fs::read(&path).map_err(|error| {
+        let bytes = untrusted::read(&path, LARGEST).map_err(|error| {
             let problem = format!(
                 "the file of `{}` can't be read: {error}; put it there, set `path` in [models] to its folder, or leave \
                  the model out by `names`",
@@ -196,7 +196,7 @@ impl Network {
     }
 
     fn open(&self, device: Device) -> Result<TorchScriptModel> {
-        let bytes = fs::read(&self.path)
+        let bytes = untrusted::read(&self.path, LARGEST)
             .map_err(|error| Error::file(&self.path, format!("can't be read: {error}")))?;
         if blake3::hash(&bytes) != self.digest {
             let problem =

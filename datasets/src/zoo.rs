@@ -16,11 +16,10 @@ mod weights;
 
 use std::{
     borrow::Cow,
-    fs,
     path::{Path, PathBuf},
 };
 
-use bertillon::{Configure, Error, Model, ModelCollection, Result, Vanilla};
+use bertillon::{Configure, Error, Model, ModelCollection, Result, Vanilla, untrusted};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tch::Device;
@@ -125,13 +124,7 @@ impl WeightFile {
             );
             Error::file(&path, problem)
         };
-        let length = fs::metadata(&path).map_err(unreadable)?.len();
-        if length > MAX_BYTES {
-            let problem =
-                format!("{length} bytes are no weights of a small network; is it another file?");
-            return Err(Error::file(path, problem));
-        }
-        let bytes = fs::read(&path).map_err(unreadable)?;
+        let bytes = untrusted::read(&path, MAX_BYTES).map_err(unreadable)?;
         Ok(Self { member, path, bytes: Cow::Owned(bytes) })
     }
 

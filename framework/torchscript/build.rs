@@ -18,6 +18,6 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .define("GLOG_USE_GLOG_EXPORT", None)
-        .files(["src/cpp/cuda.cpp", "src/cpp/frozen.cpp", "src/cpp/trace.cpp"])
+        .files(["src/cpp/code.cpp", "src/cpp/cuda.cpp", "src/cpp/frozen.cpp", "src/cpp/trace.cpp"])
         .compile("bertillon_torchscript");
 }

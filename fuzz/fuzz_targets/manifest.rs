@@ -1,6 +1,7 @@
+//! Any bytes, as `bertillon_fuzz::manifest` reads them.
+
 #![no_main]
 
-#[path = "../src/manifest.rs"]
-mod target;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| target::run(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    bertillon_fuzz::manifest::run(bytes);
+});

@@ -1,6 +1,7 @@
+//! Any bytes, as `bertillon_fuzz::npy` reads them.
+
 #![no_main]
 
-#[path = "../src/npy.rs"]
-mod target;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| target::run(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    bertillon_fuzz::npy::run(bytes);
+});

@@ -31,6 +31,6 @@ pub use html::html;
 pub use json::json;
 pub use latex::latex;
 pub use markdown::markdown;
-pub use read::{FILE_NAME, PROVENANCE_FILE_NAME, ReportError, read, read_provenance};
+pub use read::{FILE_NAME, PROVENANCE_FILE_NAME, ReportError, parse, read, read_provenance};
 pub use terminal::{Colour, terminal};
 pub use text::{plain, spreadsheet_text};

@@ -1,8 +1,8 @@
 //! Reading `pairs.parquet`, the distances behind the rates of detection.
 
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{collections::HashMap, io, panic, path::Path};
 
-use bertillon_measure::results::Results;
+use bertillon_measure::{results::Results, untrusted};
 use bytes::Bytes;
 use parquet::{
     basic::Type,
@@ -16,6 +16,15 @@ use crate::ReportError;
 
 /// Name of the file in the folder of a run.
 pub const FILE_NAME: &str = "pairs.parquet";
+
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 16 << 30;
+
+/// Most rows that are read; each takes some 60 bytes of memory.
+const MOST_ROWS: i64 = 1 << 28;
+
+/// Rows that are read at once, so that memory is taken for those that there are.
+const BLOCK: usize = 1 << 16;
 
 /// The pairs of one fingerprint at one budget, all draws: columns of one length.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +88,7 @@ impl Words {
 /// When there are none, they are not those of `results`, or of another form.
 pub fn read(folder: &Path, results: &Results) -> Result<Vec<Group>, ReportError> {
     let path = folder.join(FILE_NAME);
-    let bytes = match fs::read(&path) {
+    let bytes = match untrusted::read(&path, LARGEST) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(ReportError::Missing { path });
@@ -94,7 +103,7 @@ pub fn read(folder: &Path, results: &Results) -> Result<Vec<Group>, ReportError>
         }
     }
     let malformed = |problem| ReportError::Malformed { path: path.clone(), problem };
-    let groups = parse(bytes.into()).map_err(|error| malformed(error.to_string()))?;
+    let groups = parse(bytes).map_err(malformed)?;
     // Results of before the digest: names and budgets at least have to be theirs.
     let judged = |group: &&Group| {
         let mut fingerprints = results.fingerprints.iter();
@@ -108,8 +117,26 @@ pub fn read(folder: &Path, results: &Results) -> Result<Vec<Group>, ReportError>
     }
 }
 
-fn parse(bytes: Bytes) -> Result<Vec<Group>, ParquetError> {
+/// Reads pairs from the bytes of their file.
+///
+/// # Errors
+/// With what is wrong, in words, when they are none, or more than 2^28 rows.
+pub fn parse(bytes: Vec<u8>) -> Result<Vec<Group>, String> {
+    // The decoder trusts the lengths within pages and panics where they are wrong.
+    match panic::catch_unwind(|| groups(bytes.into())) {
+        Ok(groups) => groups.map_err(|error| untrusted::abridged(&error.to_string())),
+        Err(_) => Err("its pages are damaged".to_owned()),
+    }
+}
+
+fn groups(bytes: Bytes) -> Result<Vec<Group>, ParquetError> {
     let reader = SerializedFileReader::new(bytes)?;
+    // A few bytes may stand for any number of equal rows.
+    let rows = reader.metadata().file_metadata().num_rows();
+    let all = reader.metadata().row_groups().iter().map(|group| group.num_rows());
+    if rows > MOST_ROWS || all.fold(0, i64::saturating_add) > MOST_ROWS {
+        return Err(ParquetError::General(format!("it has more than {MOST_ROWS} rows")));
+    }
     let mut groups = Vec::new();
     for index in 0..reader.num_row_groups() {
         let rows = reader.get_row_group(index)?;
@@ -181,8 +208,10 @@ impl Columns<'_> {
             .map_err(|_| ParquetError::General("a row group has a negative length".to_owned()))?;
         let (mut present, mut values) = (Vec::new(), Vec::new());
         while values.len().max(present.len()) < count {
+            let missing = count - values.len().max(present.len());
             let levels = (levels > 0).then_some(&mut present);
-            let (records, ..) = reader.read_records(count, levels, None, &mut values)?;
+            let (records, ..) =
+                reader.read_records(missing.min(BLOCK), levels, None, &mut values)?;
             if records == 0 {
                 return Err(ParquetError::General("a column is shorter than its rows".to_owned()));
             }

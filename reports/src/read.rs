@@ -1,7 +1,7 @@
 //! Reading `results.json` from the folder of a run.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -9,12 +9,18 @@ use bertillon_measure::{
     Provenance,
     results::{Results, SCHEMA},
     tracking::BASELINE_SCHEMA,
+    untrusted,
 };
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 
 /// Name of the file in the folder of a run.
 pub const FILE_NAME: &str = "results.json";
+/// Largest file of JSON that is read, in bytes: results of some ten million models.
+pub(crate) const LARGEST: u64 = 4 << 30;
 /// Name of the file beside it that tells what a run was made of.
 pub const PROVENANCE_FILE_NAME: &str = "provenance.json";
 
@@ -112,7 +118,7 @@ pub enum ReportError {
 /// When there are none, or they are cut off, of another form or of a later version.
 pub fn read(place: &Path) -> Result<Results, ReportError> {
     let path = if place.is_file() { place.to_owned() } else { place.join(FILE_NAME) };
-    let text = match fs::read_to_string(&path) {
+    let text = match untrusted::read_text(&path, LARGEST) {
         Ok(text) => text,
         Err(error) if missing(error.kind()) => return Err(ReportError::Missing { path }),
         Err(source) => return Err(ReportError::File { path, source }),
@@ -127,12 +133,12 @@ pub fn read(place: &Path) -> Result<Results, ReportError> {
 pub fn read_provenance(place: &Path) -> Result<Option<Provenance>, ReportError> {
     let folder = if place.is_file() { place.parent().unwrap_or(Path::new("")) } else { place };
     let path = folder.join(PROVENANCE_FILE_NAME);
-    let problem = match fs::read_to_string(&path) {
+    let problem = match untrusted::read_text(&path, LARGEST) {
         Err(error) if missing(error.kind()) => return Ok(None),
         Err(error) => error.to_string(),
         Ok(text) => match serde_json::from_str(&text) {
             Ok(provenance) => return Ok(Some(provenance)),
-            Err(error) => error.to_string(),
+            Err(error) => untrusted::abridged(&error.to_string()),
         },
     };
     Err(ReportError::Provenance { path, problem })
@@ -142,21 +148,35 @@ fn missing(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn parse(text: &str, path: PathBuf) -> Result<Results, ReportError> {
-    // The format comes first: a later one may have any other form.
-    let format: Value = parse_as(text, &path)?;
-    match format.get("schema").and_then(Value::as_u64) {
+/// Reads results from the text of their file; `path` is where it came from.
+///
+/// # Errors
+/// As [`read()`].
+pub fn parse(text: &str, path: PathBuf) -> Result<Results, ReportError> {
+    // Whether it is whole, and then its format: a later one may have any other form.
+    parse_as::<IgnoredAny>(text, &path)?;
+    let format: Format = parse_as(text, &path)?;
+    match format.schema.as_ref().and_then(Value::as_u64) {
         Some(found) if found > u64::from(SCHEMA) => Err(ReportError::Newer { path, found }),
         Some(_) => parse_as(text, &path),
         None => Err(ReportError::Malformed { path, problem: "it has no `schema`".to_owned() }),
     }
 }
 
+/// What tells the version of a file; all else in it is passed over.
+#[derive(Deserialize)]
+struct Format {
+    schema: Option<Value>,
+}
+
 /// JSON of a form that is known.
 pub(crate) fn parse_as<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ReportError> {
     serde_json::from_str(text).map_err(|error| match error.is_eof() {
         true => ReportError::Truncated { path: path.to_owned(), line: error.line() },
-        false => ReportError::Malformed { path: path.to_owned(), problem: error.to_string() },
+        false => ReportError::Malformed {
+            path: path.to_owned(),
+            problem: untrusted::abridged(&error.to_string()),
+        },
     })
 }
 

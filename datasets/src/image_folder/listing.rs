@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bertillon::{Error, Result, manifest::is_below, npy::MAX_CLASSES};
+use bertillon::{Error, Result, manifest::is_below, npy::MAX_CLASSES, untrusted};
 
 use super::{Classes, Parameters, several};
 use crate::stamp::Stamp;
@@ -107,11 +107,7 @@ fn inside(root: &Path, path: &Path) -> Result<PathBuf> {
 
 fn from_list(path: &Path, classes: Option<&Classes>) -> Result<Labelled> {
     let wrong = |problem: String| Error::file(path, problem);
-    let metadata = path.metadata().map_err(|error| unreadable(path, &error))?;
-    if metadata.len() > MAX_LIST {
-        return Err(wrong(format!("{} bytes are no list of images", metadata.len())));
-    }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let text = untrusted::read_text(path, MAX_LIST).map_err(|error| unreadable(path, &error))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let columns = reader.headers().map_err(|error| wrong(error.to_string()))?;

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -9,6 +10,7 @@ use std::{
 use bertillon::{
     Answers, Error, Result,
     npy::{self, Content, Decoder},
+    untrusted::plain_file,
 };
 use rayon::prelude::*;
 
@@ -55,7 +57,7 @@ impl Form {
 
 /// The stamps of all files.
 pub(super) fn stamps(sources: &[Source]) -> Result<Vec<Stamp>> {
-    let stamp = |source: &Source| source.path.metadata().map(|metadata| Stamp::of(&metadata));
+    let stamp = |source: &Source| plain_file(&source.path).map(|metadata| Stamp::of(&metadata));
     let stamps: Vec<_> = sources.par_iter().with_min_len(BATCH).map(stamp).collect();
     let named = stamps.into_iter().zip(sources);
     named.map(|(stamp, source)| stamp.map_err(|error| unreadable(&source.path, &error))).collect()
@@ -138,9 +140,9 @@ fn read_one(
 
 /// The labels of one file with one label an image, all below `classes`, and its stamp.
 pub(super) fn read_truth(path: &Path, classes: usize) -> Result<(Vec<u16>, Stamp)> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    let metadata = plain_file(path).map_err(|error| unreadable(path, &error))?;
     let stamp = Stamp::of(&metadata);
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut decoder = Decoder::default();
     let array = decoder.open(&file, stamp.bytes).map_err(|error| broken(path, &error))?;
     let Content::Labels { images, ranks: 1 } =
@@ -157,8 +159,8 @@ pub(super) fn read_truth(path: &Path, classes: usize) -> Result<(Vec<u16>, Stamp
 
 /// How many names a file of image names has; none where it can't be told.
 pub(super) fn count_names(path: &Path) -> Option<u64> {
+    let bytes = plain_file(path).ok()?.len();
     let file = File::open(path).ok()?;
-    let bytes = file.metadata().ok()?.len();
     match Decoder::default().open(&file, bytes).ok()?.header().shape[..] {
         [names] => Some(names),
         _ => None,
@@ -207,7 +209,7 @@ fn unchanged(path: &Path, file: &File, stamp: Stamp) -> Result<()> {
     Err(Error::file(path, problem))
 }
 
-pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::file(path, format!("can't be read: {error}; check the path and its permissions"))
 }
 

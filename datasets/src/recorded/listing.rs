@@ -8,6 +8,7 @@ use std::{
 use bertillon::{
     Error, Result,
     manifest::{self, Manifest},
+    untrusted,
 };
 
 use super::{NAMES, fbi, files, population::Member};
@@ -59,12 +60,8 @@ impl Listing {
             Some(name) => below(folder, "manifest", &name)?,
             None => find_manifest(folder)?,
         };
-        let metadata = path.metadata().map_err(|error| files::unreadable(&path, &error))?;
-        if metadata.len() > MAX_MANIFEST {
-            let problem = format!("{} bytes are no manifest; is it another file?", metadata.len());
-            return Err(Error::file(path, problem));
-        }
-        let text = fs::read_to_string(&path).map_err(|error| files::unreadable(&path, &error))?;
+        let text = untrusted::read_text(&path, MAX_MANIFEST)
+            .map_err(|error| files::unreadable(&path, &error))?;
         let manifest = match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => Manifest::from_toml(&text),
             Some("csv") => Manifest::from_csv(&text),

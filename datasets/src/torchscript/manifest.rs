@@ -1,6 +1,6 @@
 //! The manifest: one `[[model]]` a file, and `[defaults]` for what they share.
 
-use std::{fs, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
 use bertillon::{
     Error, ImageShape, Interpolation, MAX_SIDE, Preprocessing, Resize, Result,
@@ -11,6 +11,7 @@ use bertillon::{
         section::{Item, Mistakes, Section, tables},
         values,
     },
+    untrusted,
 };
 use bertillon_torchscript::{ColourOrder, Interface, Normalisation, Outputs};
 use toml::de::{DeTable, DeValue};
@@ -64,13 +65,9 @@ struct Shared {
 impl Manifest {
     /// Reads the file, with every mistake in it at once.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let unreadable = |error| Error::file(path, format!("can't be read: {error}"));
-        let length = fs::metadata(path).map_err(unreadable)?.len();
-        if length > LARGEST {
-            let problem = format!("{length} bytes are no manifest; is it another file?");
-            return Err(Error::file(path, problem));
-        }
-        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let text = untrusted::read_text(path, LARGEST).map_err(|error| {
+            Error::file(path, format!("can't be read: {error}; is it another file?"))
+        })?;
         Self::parse(&text).map_err(|mistakes| Error::file(path, listed(&text, &mistakes)))
     }
 
@@ -79,7 +76,12 @@ impl Manifest {
         let (root, faults) = DeTable::parse_recoverable(text);
         if let Some(fault) = faults.first() {
             let at = fault.span().unwrap_or(0..0);
-            mistakes.add(at, format!("not TOML: {}", fault.message()), "here", None);
+            mistakes.add(
+                at,
+                format!("not TOML: {}", untrusted::abridged(fault.message())),
+                "here",
+                None,
+            );
             return Err(mistakes.into_sorted());
         }
         let mut root = Section::new("a manifest", 0..0, root.get_ref());

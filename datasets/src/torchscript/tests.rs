@@ -1,6 +1,6 @@
 //! A manifest is checked as a whole, and its models answer as PyTorch's do.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use bertillon::{
     ImageShape, Images, Interpolation, LabelledImages, Mode, Preprocessing, Resize, Stream,

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use miette::GraphicalTheme;
 use serde_json::json;
 
-use crate::output;
+use crate::{fault, output};
 
 /// Exit code of a gate that failed.
 pub(crate) const GATE: u8 = 1;
@@ -87,24 +87,25 @@ impl Failure {
                     ErrorFormat::Text => drawn(error),
                     ErrorFormat::Json => mistakes::json_lines(error),
                 };
-                output::say(text.trim_end());
+                output::say_as_it_is(text.trim_end());
                 return ExitCode::from(USER);
             }
             Self::User(message) => ("error", message, USER),
             Self::Interrupted(message) => ("interrupted", message, INTERRUPTED),
             Self::Fault(message) => ("fault", message, FAULT),
         };
-        let text = match (format, &self) {
-            (ErrorFormat::Json, _) => {
-                json!({ "severity": severity, "message": message }).to_string()
-            }
-            (ErrorFormat::Text, Self::Interrupted(_)) => message.clone(),
-            (ErrorFormat::Text, Self::Fault(_)) => {
-                format!("a fault of bertillon itself: {message}")
-            }
-            (ErrorFormat::Text, _) => format!("error: {message}"),
+        let message = match &self {
+            Self::Fault(message) => fault::told(message, None, None),
+            _ => message.clone(),
         };
-        output::say(&text);
+        match (format, &self) {
+            (ErrorFormat::Json, _) => {
+                let object = json!({ "severity": severity, "message": message });
+                output::say_as_it_is(&object.to_string());
+            }
+            (ErrorFormat::Text, Self::User(_)) => output::say(&format!("error: {message}")),
+            (ErrorFormat::Text, _) => output::say(&message),
+        }
         ExitCode::from(code)
     }
 }

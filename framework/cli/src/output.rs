@@ -33,8 +33,14 @@ pub(crate) fn write(to: Option<&PathBuf>, text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes a message to standard error.
+/// Writes a message to standard error, what commands a terminal made visible: it may hold names and words from anywhere.
 pub(crate) fn say(text: &str) {
+    let lines: Vec<String> = text.split('\n').map(bertillon_reports::plain).collect();
+    say_as_it_is(&lines.join("\n"));
+}
+
+/// Writes a message to standard error that was made safe, or for a program.
+pub(crate) fn say_as_it_is(text: &str) {
     // Nobody is left to be told when it fails.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -76,6 +76,11 @@ impl Error {
         Self::Parameter { name, value: value.to_string(), problem: problem.into() }
     }
 
+    /// What libtorch said, without the C++ frames that it appends.
+    pub fn torch(said: &str) -> Self {
+        Self::Torch(first_line(said))
+    }
+
     /// A file that can't be used, with the reason.
     pub fn file(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
         Self::File { path: path.into(), problem: problem.to_string() }
@@ -84,15 +89,45 @@ impl Error {
 
 impl From<tch::TchError> for Error {
     fn from(error: tch::TchError) -> Self {
-        Self::Torch(first_line(&error))
+        Self::torch(&error.to_string())
     }
 }
 
+/// Longest line of libtorch that is repeated, in characters.
+const LONGEST: usize = 400;
+
 /// libtorch appends its C++ frames to every message; the first line says what went wrong. An error within TorchScript
-/// comes after the lines of code that led to it.
-fn first_line(error: &tch::TchError) -> String {
-    let text = error.to_string();
-    let cause = text.lines().find_map(|line| line.strip_prefix("RuntimeError: "));
-    let first = text.lines().find(|line| !line.trim().is_empty());
-    cause.or(first).unwrap_or("unknown error").trim().to_owned()
+/// comes after the lines of code that led to it, with the name of its exception.
+fn first_line(text: &str) -> String {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or("unknown error").trim();
+    let cause = first.contains("TorchScript interpreter").then(|| lines.find_map(raised)).flatten();
+    cause.unwrap_or(first).chars().take(LONGEST).collect()
+}
+
+/// What was raised, where a line says it: `RuntimeError: what`, `builtins.ValueError: what`.
+fn raised(line: &str) -> Option<&str> {
+    let (name, what) = line.split_once(": ")?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
+    (!what.is_empty() && name.chars().all(is_name)).then(|| what.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_libtorch_says_the_cause_is_kept() {
+        let said = |text: &str| Error::torch(text).to_string();
+        let frames = "Exception raised from check at /pytorch/c10.h:1 (most recent call first):\nframe #0: 0x1";
+        let plain = format!("The size of tensor a (3) must match b (4)\n{frames}");
+        assert_eq!(said(&plain), "libtorch: The size of tensor a (3) must match b (4)");
+        let head = "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript, serialized \
+                    code (most recent call last):\n  File \"code/__torch__.py\", line 3, in forward\n    x: int = 1\n    \
+                    ~~~~ <--- HERE\n";
+        assert_eq!(said(&format!("{head}RuntimeError: too few\n{frames}")), "libtorch: too few");
+        assert_eq!(said(&format!("{head}builtins.ValueError: no image\n")), "libtorch: no image");
+        assert_eq!(said(""), "libtorch: unknown error");
+        assert!(said(&"x".repeat(5000)).len() < 500);
+    }
 }

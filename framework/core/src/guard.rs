@@ -76,6 +76,11 @@ fn first_line(payload: &(dyn Any + Send)) -> String {
         .map(String::as_str)
         .or_else(|| payload.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
+    // tch panics with what libtorch said, C++ frames and all, in Rust's notation.
+    if let Some((_, said)) = text.split_once("Torch(\"") {
+        let said = said.trim_end_matches("\")").replace("\\n", "\n").replace("\\\"", "\"");
+        return Error::torch(&said).to_string();
+    }
     text.lines().next().unwrap_or("no message").chars().take(300).collect()
 }
 
@@ -127,6 +132,16 @@ mod tests {
         let error = catch::<()>(|| panic!("out of luck\nwith details")).unwrap_err().to_string();
         assert!(error.starts_with("panicked: out of luck (at "), "{error}");
         assert!(error.contains("guard.rs:") && !error.contains("details"), "{error}");
+    }
+
+    #[test]
+    fn what_libtorch_refuses_is_told_without_its_frames() {
+        let vector = |length| tch::Tensor::zeros([length], tch::kind::FLOAT_CPU);
+        let error = catch(|| Ok(vector(2).dot(&vector(3)))).unwrap_err().to_string();
+        assert!(error.starts_with("panicked: libtorch: "), "{error}");
+        assert!(error.contains('2') && error.contains('3'), "{error}");
+        assert!(!error.contains("frame") && !error.contains("\\n"), "{error}");
+        assert!(!error.contains("Exception raised"), "{error}");
     }
 
     #[test]

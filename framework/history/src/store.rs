@@ -151,8 +151,20 @@ impl Store {
                 self.connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
             Ok((number("application_id")?, number("user_version")?, tables, health))
         };
+        // A stranger's file may have views and triggers, which run when tables are used.
+        let strict = self.connection.pragma_update(None, "trusted_schema", false);
+        strict.map_err(|error| self.explain(error))?;
         let (application, format, tables, health) = check().map_err(|error| self.explain(error))?;
         let path = || self.path.clone();
+        let unstored = "SELECT count(*) FROM sqlite_schema WHERE rootpage IS NULL OR rootpage = 0";
+        let unstored: i64 = self
+            .connection
+            .query_row(unstored, [], |row| row.get(0))
+            .map_err(|error| self.explain(error))?;
+        if unstored > 0 {
+            let what = "it has views, triggers or virtual tables, which no history has";
+            return Err(HistoryError::NoHistory { path: path(), what });
+        }
         if health != "ok" {
             return Err(HistoryError::Damaged { path: path(), problem: health });
         }

@@ -130,6 +130,24 @@ fn a_locked_file_is_waited_for_and_then_named() {
 }
 
 #[test]
+fn a_history_whose_tables_are_views_or_start_something_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, sql) in [
+        (
+            "view",
+            "ALTER TABLE runs RENAME TO kept; CREATE VIEW runs AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT kept.* FROM kept, n",
+        ),
+        ("trigger", "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM rates; END"),
+    ] {
+        let path = folder.path().join(name);
+        Store::create(&path, WAIT).unwrap();
+        rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let error = message(Store::open(&path, WAIT));
+        assert!(error.contains("it has views, triggers or virtual tables"), "{name}: {error}");
+    }
+}
+
+#[test]
 fn files_of_another_kind_are_left_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

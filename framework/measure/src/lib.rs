@@ -25,6 +25,7 @@ pub mod suite;
 mod suspects;
 mod table;
 pub mod tracking;
+pub mod untrusted;
 
 pub use answers::{Access, Answers};
 pub use embedding::{Embedding, embed};

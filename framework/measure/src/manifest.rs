@@ -22,7 +22,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{Access, npy::MAX_CLASSES};
+use crate::{Access, npy::MAX_CLASSES, untrusted};
 
 /// Columns of a CSV manifest, in the order in which they are documented.
 const COLUMNS: [&str; 9] =
@@ -136,7 +136,7 @@ impl Manifest {
         let raw: RawManifest = toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = 1 + before.matches('\n').count();
-            Error::Toml { line, problem: error.message().trim().to_owned() }
+            Error::Toml { line, problem: untrusted::abridged(error.message()) }
         })?;
         raw.checked()
     }
@@ -153,6 +153,7 @@ impl Manifest {
         for (i, column) in columns.iter().enumerate() {
             if !COLUMNS.contains(&column) {
                 let known = COLUMNS.join(", ");
+                let column = untrusted::excerpt(column);
                 return Err(Error::Csv(format!("unknown column `{column}`; there are {known}")));
             }
             if columns.iter().take(i).any(|earlier| earlier == column) {

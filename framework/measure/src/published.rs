@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::results::{FingerprintResult, PublishedRate, PublishedRates};
+use crate::{
+    results::{FingerprintResult, PublishedRate, PublishedRates},
+    untrusted::{abridged, excerpt},
+};
 
 /// A file of published rates.
 ///
@@ -52,18 +55,20 @@ impl Published {
     /// # Errors
     /// With what is wrong, in words, when it is none.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let published: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let published: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            format!("line {}: {}", 1 + before.matches('\n').count(), abridged(error.message()))
+        })?;
         for row in &published.rates {
             for (name, value) in row.tpr.iter().chain(&row.sd) {
                 if !(0.0..=100.0).contains(value) {
-                    return Err(format!(
-                        "`{name}` = {value} in table {}: no share in %",
-                        row.table
-                    ));
+                    let (name, table) = (excerpt(name), excerpt(&row.table));
+                    return Err(format!("`{name}` = {value} in table {table}: no share in %"));
                 }
             }
             if let Some(name) = row.sd.keys().find(|name| !row.tpr.contains_key(*name)) {
-                return Err(format!("`sd` of `{name}` without its `tpr` in table {}", row.table));
+                let (name, table) = (excerpt(name), excerpt(&row.table));
+                return Err(format!("`sd` of `{name}` without its `tpr` in table {table}"));
             }
         }
         Ok(published)

@@ -90,7 +90,13 @@ impl Cache {
     }
 
     pub(crate) fn put<T: Object>(&self, key: Key, object: &T) -> Result<(), RunError> {
-        write_whole_through(&self.root.join(UNFINISHED), &self.path::<T>(key), &object.encode())
+        let path = self.path::<T>(key);
+        // Who packed this cache for another may have put a link there.
+        if let Some(folder) = path.parent().filter(|folder| folder.is_symlink()) {
+            let problem = "is a link, and a cache has none: remove it".to_owned();
+            return Err(RunError::File { path: folder.to_owned(), problem });
+        }
+        write_whole_through(&self.root.join(UNFINISHED), &path, &object.encode())
     }
 
     fn path<T: Object>(&self, key: Key) -> PathBuf {

@@ -5,9 +5,9 @@
 //! `[L, ranks]`), `truth`, `pool` (indices of the benign queries, which come first), `state`; the rest is JSON under the one
 //! key `bertillon` of its metadata. `blake3` seals all of it against damage; it is no signature.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, path::Path};
 
-use bertillon::{Fingerprint, ImageShape, Images, Preprocessing};
+use bertillon::{Fingerprint, ImageShape, Images, Preprocessing, untrusted};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ use crate::{
 
 /// Version of the format; a change of meaning raises it.
 pub(crate) const FORMAT: u32 = 1;
+
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 16 << 30;
 
 /// Key of the metadata.
 const CARD: &str = "bertillon";
@@ -164,7 +167,8 @@ impl Enrolled {
     /// When it can't be read, is no such file or of another version, or was damaged.
     pub fn read(path: &Path) -> Result<Self, RunError> {
         let problem = |problem: String| RunError::File { path: path.to_owned(), problem };
-        let bytes = fs::read(path).map_err(|error| problem(format!("can't be read ({error})")))?;
+        let bytes = untrusted::read(path, LARGEST)
+            .map_err(|error| problem(format!("can't be read ({error})")))?;
         Self::from_bytes(&bytes).map_err(problem)
     }
 

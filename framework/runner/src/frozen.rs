@@ -8,6 +8,7 @@ use std::{
 use bertillon::{
     cpu_capability,
     suite::{Suite, SuiteSource},
+    untrusted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,7 @@ use crate::{
     cells::{Cell, Ledger, Phase, State},
     files::write_whole,
     forecast::{Forecast, seconds_per_image},
+    output::json,
     plan::{LIBTORCH, Plan, device_class},
     work::Shard,
 };
@@ -159,11 +161,8 @@ impl FrozenPlan {
     /// When there is no file, or it is no plan of this version.
     pub fn read(path: &Path) -> Result<Self, RunError> {
         let wrong = |problem: String| RunError::File { path: path.to_owned(), problem };
-        let size = fs::metadata(path).map_err(|error| wrong(format!("can't be read ({error})")))?;
-        if size.len() > LARGEST {
-            return Err(wrong("is too large for a plan".to_owned()));
-        }
-        let bytes = fs::read(path).map_err(|error| wrong(format!("can't be read ({error})")))?;
+        let bytes = untrusted::read(path, LARGEST)
+            .map_err(|error| wrong(format!("can't be read ({error})")))?;
         let plan: Self = serde_json::from_slice(&bytes)
             .map_err(|error| wrong(format!("is no plan ({error}); `bertillon plan` writes one")))?;
         match plan.schema == SCHEMA {
@@ -180,9 +179,7 @@ impl FrozenPlan {
     /// # Errors
     /// When it can't be written.
     pub fn write(&self, path: &Path) -> Result<(), RunError> {
-        let mut text = serde_json::to_vec_pretty(self).expect("plain data serialises");
-        text.push(b'\n');
-        write_whole(path, &text)
+        write_whole(path, &json(self))
     }
 
     /// Its suite.
@@ -240,7 +237,7 @@ pub struct Standing {
 /// How a plan stands, phase by phase, and which of `shards` shards have something to do.
 ///
 /// # Errors
-/// As for [`work`](crate::work).
+/// As for [`work()`](crate::work()).
 pub fn standing(
     frozen: &FrozenPlan,
     suite: &Suite,

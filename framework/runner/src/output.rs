@@ -70,7 +70,8 @@ fn on_gpu(context: &Context<'_>) -> Option<OnGpu> {
     Some(OnGpu { answers, near_ties, halved })
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
+/// A file of plain data.
+pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(value).expect("plain data serialises");
     text.push(b'\n');
     text

@@ -21,6 +21,7 @@ use crate::{
     cache::Cache,
     key::{Key, Recipe},
     plugins::PluginRecipe,
+    worker::with_causes,
 };
 
 /// The version that everything is computed by.
@@ -420,8 +421,9 @@ impl PlannedVariant {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
 fn user(error: bertillon::Error) -> RunError {
-    RunError::User(error.to_string())
+    RunError::User(with_causes(&error))
 }
 
 pub(crate) fn device_class(device: tch::Device) -> &'static str {

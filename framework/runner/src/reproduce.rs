@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use bertillon::{CellDigest, Provenance, Stream, suite::Suite};
+use bertillon::{CellDigest, Provenance, Stream, suite::Suite, untrusted};
 
 use crate::{
     Options, Progress, RunError,
@@ -19,6 +19,9 @@ use crate::{
     run,
     work::{banks, vanillas},
 };
+
+/// Bytes of the largest provenance that is read.
+const LARGEST: u64 = 1 << 30;
 
 /// Files of a run that are the same to the byte on the same machine.
 const FILES: [&str; 2] = ["results.json", "pairs.parquet"];
@@ -67,7 +70,7 @@ pub struct Reproduced {
 pub fn provenance_of(folder: &Path) -> Result<Provenance, RunError> {
     let path = folder.join("provenance.json");
     let wrong = |problem: String| RunError::File { path: path.clone(), problem };
-    let text = fs::read(&path)
+    let text = untrusted::read(&path, LARGEST)
         .map_err(|error| wrong(format!("can't be read ({error}); name the folder of a run")))?;
     let provenance: Provenance = serde_json::from_slice(&text)
         .map_err(|error| wrong(format!("is no provenance of a run ({error})")))?;

@@ -216,7 +216,7 @@ pub(crate) fn banks(
 /// Writes the results of a plan whose cells are all there, as a run of its suite would: to the byte.
 ///
 /// # Errors
-/// With the names of missing cells, while there are any; else as for [`run`](crate::run).
+/// With the names of missing cells, while there are any; else as for [`run()`](crate::run()).
 pub fn merge(
     frozen: &FrozenPlan,
     suite: &Suite,
@@ -239,7 +239,7 @@ pub fn merge(
 /// Runs what is missing of a frozen plan, and writes its results.
 ///
 /// # Errors
-/// As for [`run`](crate::run); or when the machine is not as the plan was frozen for.
+/// As for [`run()`](crate::run()); or when the machine is not as the plan was frozen for.
 pub fn run_frozen(
     frozen: &FrozenPlan,
     suite: &Suite,

@@ -54,7 +54,7 @@ pub fn export(model: &dyn Model, path: &Path, device: Device) -> Result<()> {
         return Err(failure);
     }
     match free(message) {
-        Some(message) => Err(problem(format!("can't be exported: {message}"))),
+        Some(said) => Err(problem(format!("can't be exported: {}", Error::torch(&said)))),
         None => agrees(model, path, device),
     }
 }
@@ -119,7 +119,7 @@ extern "C" fn forward(
     }
 }
 
-/// Frees a message of C++; its first line, if there is one.
+/// Frees a message of C++; what it says, if there is one.
 pub(crate) fn free(message: *mut c_char) -> Option<String> {
     if message.is_null() {
         return None;
@@ -131,7 +131,7 @@ pub(crate) fn free(message: *mut c_char) -> Option<String> {
         bertillon_trace_free(message);
         text
     };
-    Some(text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unknown").to_owned())
+    Some(text)
 }
 
 type Forward = extern "C" fn(*mut c_void, *const C_tensor, *mut *mut C_tensor) -> c_int;

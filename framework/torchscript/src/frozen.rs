@@ -159,7 +159,7 @@ impl Drop for Copy {
 }
 
 fn check(message: *mut c_char) -> Result<()> {
-    export::free(message).map_or(Ok(()), |message| Err(Error::Torch(message)))
+    export::free(message).map_or(Ok(()), |message| Err(Error::torch(&message)))
 }
 
 #[expect(unsafe_code, reason = "declared in src/cpp/frozen.cpp")]

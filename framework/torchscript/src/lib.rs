@@ -1,5 +1,6 @@
 //! TorchScript files as models ([`TorchScriptModel`]), and models as TorchScript files ([`export()`]).
 
+mod code;
 mod cuda;
 mod export;
 mod frozen;

@@ -14,7 +14,11 @@ use std::{
 use bertillon::{Error, ImageShape, Mode, Model, Parameter, Result, Role};
 use tch::{CModule, Device, Kind, Tensor};
 
-use crate::{ColourOrder, Interface, Normalisation, Outputs, frozen::Frozen};
+use crate::{
+    ColourOrder, Interface, Normalisation, Outputs,
+    code::{self, Refusal},
+    frozen::Frozen,
+};
 
 /// A TorchScript module as a white box.
 ///
@@ -249,18 +253,28 @@ fn read(path: &Path, name: &Path) -> Result<Vec<u8>> {
 
 /// The module in the bytes of the file `name`.
 fn read_module(bytes: &[u8], name: &Path, input: ImageShape, device: Device) -> Result<CModule> {
-    let module = CModule::load_data_on_device(&mut &*bytes, device).map_err(|error| {
+    let unfit = |said: Error| {
         let ImageShape { channels, height, width } = input;
         let example = format!("torch.zeros(1, {channels}, {height}, {width})");
         let diagnosis = foreign::diagnosis(bytes, &example).unwrap_or_else(|| {
             format!(
-                "{}; export one in Python: torch.jit.trace(model.eval(), {example}).save(\"model.pt\")",
-                Error::from(error)
+                "{said}; export one in Python: torch.jit.trace(model.eval(), {example}).save(\"model.pt\")"
             )
         });
         Error::file(name, format!("no TorchScript module: {diagnosis}"))
-    });
-    let mut module = module?;
+    };
+    code::check(bytes).map_err(|refusal| match refusal {
+        Refusal::Unreadable(said) => unfit(Error::torch(&said)),
+        Refusal::Forbidden(word) => {
+            let problem = format!(
+                "its code has the name `{word}`, by which TorchScript reaches beyond the network (files, other programs): it \
+                 is not loaded (docs/SECURITY.md); export a network that only computes, under other names"
+            );
+            Error::file(name, problem)
+        }
+    })?;
+    let module = CModule::load_data_on_device(&mut &*bytes, device);
+    let mut module = module.map_err(|error| unfit(Error::from(error)))?;
     set_mode(&mut module, Mode::Evaluation)?;
     // Files keep what training wanted; whatever trains the model asks for gradients itself.
     for (_, parameter) in module.named_parameters()? {

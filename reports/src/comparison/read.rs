@@ -1,11 +1,14 @@
 //! Runs and baselines from files.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use bertillon_measure::tracking::{BASELINE_SCHEMA, Baseline};
+use bertillon_measure::{
+    tracking::{BASELINE_SCHEMA, Baseline},
+    untrusted,
+};
 use serde_json::Value;
 
-use crate::read::{ReportError, parse_as, read as read_results, read_provenance};
+use crate::read::{LARGEST, ReportError, parse_as, read as read_results, read_provenance};
 
 /// Reads what is compared of a run: from its folder, its `results.json` or a baseline.
 ///
@@ -26,7 +29,7 @@ fn read_baseline(place: &Path) -> Result<Option<Baseline>, ReportError> {
         return Ok(None);
     }
     let file = |source| ReportError::File { path: place.to_owned(), source };
-    let text = fs::read_to_string(place).map_err(file)?;
+    let text = untrusted::read_text(place, LARGEST).map_err(file)?;
     // The format comes first: a later one may have any other form.
     let value: Value = parse_as(&text, place)?;
     match value.get("baseline_schema").and_then(Value::as_u64) {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use bertillon_measure::results::{PAIRS_SCHEMA, PairsFile};
 use parquet::{

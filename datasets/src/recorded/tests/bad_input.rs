@@ -104,7 +104,7 @@ fn spoilt_folders_are_refused_with_the_file_and_what_to_do() {
                 fs::remove_file(f.file("net_b.npy")).unwrap();
                 fs::create_dir(f.file("net_b.npy")).unwrap();
             },
-            "FOLDER/net_b.npy: can't be read: Is a directory (os error 21); check the path and its permissions",
+            "FOLDER/net_b.npy: can't be read: it is a folder; check the path and its permissions",
         ),
     ];
     for (spoil, expected) in cases {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use bertillon_runner::Retention;
 use clap::{Args, Subcommand, ValueHint};
 
-use super::suite::CACHE;
+use super::suite::cache_of;
 use crate::{
     failure::{Failure, Outcome},
     output,
@@ -47,9 +47,9 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Place {
-    /// The cache
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = CACHE)]
-    cache: PathBuf,
+    /// The cache [default: .bertillon/cache]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    cache: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 }
 
 fn stat(place: &Place) -> Result<Outcome, Failure> {
-    let sizes = bertillon_runner::cache_sizes(&place.cache)?;
+    let sizes = bertillon_runner::cache_sizes(&cache_of(place.cache.as_deref())?)?;
     let row =
         |name: &str, objects: u64, size: u64| [name.to_owned(), objects.to_string(), bytes(size)];
     let mut rows: Vec<[String; 3]> =
@@ -80,7 +80,7 @@ fn stat(place: &Place) -> Result<Outcome, Failure> {
 }
 
 fn verify(place: &Place, remove: bool) -> Result<Outcome, Failure> {
-    let check = bertillon_runner::cache_check(&place.cache, remove)?;
+    let check = bertillon_runner::cache_check(&cache_of(place.cache.as_deref())?, remove)?;
     for (path, problem) in &check.damaged {
         output::print(&format!("{}: {problem}\n", path.display()))?;
     }
@@ -99,7 +99,7 @@ fn verify(place: &Place, remove: bool) -> Result<Outcome, Failure> {
 }
 
 fn gc(place: &Place, retention: &Retention) -> Result<Outcome, Failure> {
-    let removal = bertillon_runner::cache_gc(&place.cache, retention)?;
+    let removal = bertillon_runner::cache_gc(&cache_of(place.cache.as_deref())?, retention)?;
     let verb = if retention.dry_run { "would go" } else { "removed" };
     let mut text = format!(
         "{} objects {verb} ({}), {} stay ({})",

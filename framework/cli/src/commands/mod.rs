@@ -8,6 +8,7 @@ mod completions;
 mod describe;
 mod doctor;
 mod enroll;
+mod folders;
 mod history;
 mod init;
 mod libraries;

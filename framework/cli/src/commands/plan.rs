@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bertillon_runner::Phase;
 use clap::{Args, ValueHint};
 
-use super::suite::SuiteArguments;
+use super::suite::{SuiteArguments, out_of};
 use crate::{
     failure::{Failure, Outcome},
     output,
@@ -25,8 +25,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let suite = arguments.suite.read()?;
-    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&suite.name));
-    let options = arguments.suite.options(out)?;
+    let options = arguments.suite.options(out_of(&suite, arguments.out.clone())?)?;
     let plan = bertillon_runner::freeze(&suite, &options)?;
     plan.write(&arguments.output)?;
     let phases = Phase::ALL.iter().filter_map(|&phase| {

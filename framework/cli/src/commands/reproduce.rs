@@ -7,7 +7,7 @@ use bertillon_reports::plain;
 use bertillon_runner::{CellVerdict, Reproduced, Reproduction};
 use clap::{Args, ValueHint};
 
-use super::suite::{CACHE, MachineArguments};
+use super::suite::{MachineArguments, cache_of};
 use crate::{
     failure::{Failure, Outcome},
     output,
@@ -27,9 +27,9 @@ pub(crate) struct Arguments {
     /// Seed of the draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Cache of the run
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = CACHE)]
-    cache: PathBuf,
+    /// Cache of the run [default: .bertillon/cache]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    cache: Option<PathBuf>,
     #[command(flatten)]
     machine: MachineArguments,
 }
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let reproduction = Reproduction {
         sample: arguments.sample,
         seed: arguments.seed,
-        cache: arguments.cache.clone(),
+        cache: cache_of(arguments.cache.as_deref())?,
     };
     let reproduced = machine.watched(&options, |reporter| {
         let folder = &arguments.run;

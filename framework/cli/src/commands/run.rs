@@ -6,7 +6,7 @@ use bertillon_reports as reports;
 use bertillon_runner::{Finished, PlanSummary};
 use clap::{Args, ValueHint};
 
-use super::suite::{MachineArguments, SuiteArguments};
+use super::suite::{MachineArguments, SuiteArguments, out_of};
 use crate::{
     failure::{Failure, Outcome},
     output,
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         );
     }
     let suite = arguments.suite.read()?;
-    let out = arguments.out.unwrap_or_else(|| PathBuf::from("results").join(&suite.name));
+    let out = out_of(&suite, arguments.out)?;
     let options = arguments.suite.options(out)?;
     if arguments.dry_run {
         output::print(&plan_text(&bertillon_runner::plan(&suite, &options)?))?;

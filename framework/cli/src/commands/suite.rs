@@ -15,7 +15,7 @@ use bertillon::suite::{Suite, SuiteError};
 use bertillon_runner::{FrozenPlan, Interrupt, Options, RunError, SuiteLibraries};
 use clap::{Args, ValueHint};
 
-use super::libraries::LibraryArguments;
+use super::{folders, libraries::LibraryArguments};
 use crate::{
     device::DeviceChoice,
     failure::{Failure, INTERRUPTED, leave_at_once},
@@ -23,8 +23,8 @@ use crate::{
     progress::Reporter,
 };
 
-/// Where the cache is.
-pub(crate) const CACHE: &str = ".bertillon/cache";
+/// Folder of the cache, where none is named.
+const CACHE: &str = ".bertillon/cache";
 
 /// Time that cells in flight have to end after Ctrl-C.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -97,6 +97,22 @@ pub(crate) struct MachineArguments {
     quiet: bool,
 }
 
+/// The folder for the results of a suite, where the user names none.
+pub(crate) fn out_of(suite: &Suite, named: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    match named {
+        Some(named) => Ok(named),
+        None => folders::unnamed(PathBuf::from("results").join(&suite.name), "--out"),
+    }
+}
+
+/// The cache, where the user names none.
+pub(crate) fn cache_of(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    match named {
+        Some(named) => Ok(named.to_owned()),
+        None => folders::unnamed(PathBuf::from(CACHE), "--cache"),
+    }
+}
+
 /// A positive number of seconds.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0);
@@ -160,8 +176,7 @@ impl WorkArguments {
 
     /// How to run it, results in `out`.
     pub(crate) fn options(&self, out: PathBuf) -> Result<Options, Failure> {
-        let cache = self.cache.clone().unwrap_or_else(|| PathBuf::from(CACHE));
-        self.machine.options(out, cache, self.skip_bad_images)
+        self.machine.options(out, cache_of(self.cache.as_deref())?, self.skip_bad_images)
     }
 }
 

@@ -13,6 +13,9 @@ use serde_json::json;
 /// Mistakes shown; who has more will start with these.
 const MOST: usize = 50;
 
+/// The same for programs.
+const MOST_FOR_PROGRAMS: usize = 1_000;
+
 /// Bytes of a line beyond which it is cut, and what is kept of it before and after the start of a mistake.
 const LONG: usize = 240;
 const BEFORE: usize = 60;
@@ -42,7 +45,7 @@ pub(super) fn drawn(error: &SuiteError, theme: GraphicalTheme, width: usize) -> 
     text + &format!("error: {}\n", plain(&error.to_string()))
 }
 
-/// Every mistake as a JSON object on a line of its own; lines and columns (of characters) count from 1.
+/// Mistakes as JSON objects, each on a line of its own; lines and columns (of characters) count from 1.
 pub(super) fn json_lines(error: &SuiteError) -> String {
     let source = Source::new(&error.text);
     let line = |diagnostic: &Diagnostic| {
@@ -65,7 +68,7 @@ pub(super) fn json_lines(error: &SuiteError) -> String {
         }
         object.to_string() + "\n"
     };
-    error.diagnostics.iter().map(line).collect()
+    error.diagnostics.iter().take(MOST_FOR_PROGRAMS).map(line).collect()
 }
 
 /// The text of a suite, safe to be shown, with the starts of its lines.

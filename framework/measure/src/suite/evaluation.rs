@@ -13,6 +13,9 @@ const DEFAULT_FALSE_POSITIVE_RATE: f64 = 0.05;
 const DEFAULT_MAX_ACCURACY_DROP: f64 = 0.15;
 const DEFAULT_DRAWS: usize = 10;
 
+/// Far more than tell anything: each has its queries, its distances and its row in results.
+const MOST_DRAWS: usize = 100_000;
+
 /// The evaluation, defaults where a value is absent or wrong (its mistake is noted).
 pub(super) fn evaluation_use(mut section: Section<'_>, mistakes: &mut Mistakes) -> EvaluationUse {
     let mut taken = |key| section.take(key);
@@ -34,7 +37,8 @@ pub(super) fn evaluation_use(mut section: Section<'_>, mistakes: &mut Mistakes) 
         let inside = |drop| 0.0 < drop && drop <= 1.0;
         values::number(item, "max_accuracy_drop", "(0, 1]", inside, mistakes)
     });
-    let draws = taken("draws").and_then(|item| values::count(item, "draws", mistakes));
+    let draws =
+        taken("draws").and_then(|item| values::count_up_to(item, "draws", MOST_DRAWS, mistakes));
     let peers = taken("peers").and_then(|item| peers(item, mistakes));
     let negatives = taken("negatives").and_then(|item| {
         let words = [("all", Negatives::All), ("strangers", Negatives::Strangers)];

@@ -8,10 +8,16 @@ use super::{
     values,
 };
 
-/// A grid beyond this is a slip of the pen, and would fill the memory before anything is computed.
-const MOST_POINTS: usize = 100_000;
+/// Points of all grids of a suite; more are a slip of the pen, and would fill the memory before anything is computed.
+pub(super) const MOST_POINTS: usize = 10_000;
 
 impl VariantUse {
+    /// How many points the grid has; one without a grid.
+    pub(super) fn count(&self) -> usize {
+        let sizes = self.grid.iter().map(|(_, values)| values.len());
+        sizes.fold(1, usize::saturating_mul)
+    }
+
     /// Every point of the grid, in the order written, the last key fastest; one point without a grid.
     pub fn points(&self) -> Vec<PluginUse> {
         let mut points = vec![self.parameters.clone()];
@@ -68,6 +74,10 @@ fn grid(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<(Located<String>, Vec<L
                 None,
             );
         }
+        if items.len() > MOST_POINTS {
+            too_many(item, mistakes);
+            continue;
+        }
         let mut list: Vec<Located<Value>> = Vec::new();
         for item in items {
             let Some(value) = values::json(item, mistakes) else {
@@ -87,9 +97,13 @@ fn grid(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<(Located<String>, Vec<L
     }
     let points = grid.iter().try_fold(1_usize, |n, (_, list)| n.checked_mul(list.len()));
     if points.is_none_or(|points| points > MOST_POINTS) {
-        let message = format!("the grid has more than {MOST_POINTS} points");
-        mistakes.add(item.span(), message, "too many combinations", None);
+        too_many(item, mistakes);
         grid.clear();
     }
     grid
+}
+
+fn too_many(item: &Item<'_>, mistakes: &mut Mistakes) {
+    let message = format!("the grid has more than {MOST_POINTS} points");
+    mistakes.add(item.span(), message, "too many combinations", None);
 }

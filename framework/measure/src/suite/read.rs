@@ -12,10 +12,10 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    EvaluationUse, FingerprintUse, Located, PluginUse, Suite, SuiteError, Task,
+    EvaluationUse, FingerprintUse, Located, PluginUse, Suite, SuiteError, Task, VariantUse,
     evaluation::{evaluation_use, peers},
     figures::figures_use,
-    grid::variant,
+    grid::{MOST_POINTS, variant},
     overrides,
     section::{Item, Mistakes, Section, tables},
     values,
@@ -25,6 +25,9 @@ const DEFAULT_SEED: u64 = 2022;
 
 /// Bytes of the largest file that is read: a suite is written by hand.
 const LARGEST: u64 = 1 << 20;
+
+/// Most queries that an owner crafts: images are held in memory.
+const MOST_CRAFTED: usize = 1_000_000;
 
 /// Longest name of a suite or of a fingerprint, in characters: it stands in tables, and names a folder.
 const LONGEST_NAME: usize = 100;
@@ -140,6 +143,10 @@ fn suite(path: &Path, text: &str, mut root: Section<'_>, mistakes: &mut Mistakes
 
     let pool = data.as_ref().and_then(|(_, pool)| pool.clone());
     if let Some(evaluation) = &evaluation {
+        // Nobody is to build the plugins of that many points, only to see what else is wrong.
+        if !check_points(&variants, &fingerprints, evaluation, mistakes) {
+            return None;
+        }
         check_budgets(evaluation, pool.as_ref(), &fingerprints, mistakes);
     }
     let (data, pool) = data?;
@@ -242,7 +249,9 @@ fn fingerprint(mut section: Section<'_>, mistakes: &mut Mistakes) -> Option<Fing
     let method = section.require("method", mistakes);
     let method = method.and_then(|item| values::label(item, "method", mistakes));
     let selector = section.take("selector").and_then(|item| selector(item, mistakes));
-    let bank = section.take("bank").and_then(|item| values::count(item, "bank", mistakes));
+    let bank = section
+        .take("bank")
+        .and_then(|item| values::count_up_to(item, "bank", MOST_CRAFTED, mistakes));
     let peers = section.take("peers").and_then(|item| peers(item, mistakes));
     let rehearsals =
         section.take("rehearsals").map(|item| tables(item, "rehearsals", variant, mistakes));
@@ -304,6 +313,27 @@ fn check_budgets(
             );
         }
     }
+}
+
+/// Whether all grids together are small enough, as each is by itself.
+fn check_points(
+    variants: &[VariantUse],
+    fingerprints: &[FingerprintUse],
+    evaluation: &EvaluationUse,
+    mistakes: &mut Mistakes,
+) -> bool {
+    let own = fingerprints.iter().filter_map(|fingerprint| fingerprint.rehearsals.as_deref());
+    let all = [variants, &evaluation.rehearsals].into_iter().chain(own).flatten();
+    let (mut points, mut last) = (0_usize, 0..0);
+    for variants in all {
+        points = points.saturating_add(variants.count());
+        last = variants.plugin.at.clone();
+    }
+    if points > MOST_POINTS {
+        let message = format!("the grids have {points} points together");
+        mistakes.add(last, message, format!("at most {MOST_POINTS}"), None);
+    }
+    points <= MOST_POINTS
 }
 
 fn refuse_duplicates(fingerprints: &[FingerprintUse], mistakes: &mut Mistakes) {

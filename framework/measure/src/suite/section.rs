@@ -9,6 +9,7 @@ use toml::{
 };
 
 use super::{Diagnostic, Located, suggestion, values};
+use crate::untrusted;
 
 /// A TOML value with its place.
 pub type Item<'a> = Spanned<DeValue<'a>>;
@@ -123,7 +124,7 @@ impl<'a> Section<'a> {
         for (key, _) in self.entries {
             mistakes.add(
                 key.at,
-                format!("unknown key `{}`", key.value.escape_debug()),
+                format!("unknown key `{}`", untrusted::excerpt(&key.value)),
                 format!("not a key of {}", self.title),
                 suggestion(&key.value, &self.known),
             );

@@ -353,7 +353,47 @@ fn a_grid_too_large_to_hold_is_refused() {
     let grid = format!("{{ a = [{list}], b = [{list}], c = [{list}] }}");
     let text = with(&format!("{PRINT}[[variants]]\nplugin = \"p\"\ngrid = {grid}"));
     let error = parse(&text, &[]).unwrap_err();
-    assert!(error.diagnostics[0].message.contains("more than 100000 points"));
+    assert!(error.diagnostics[0].message.contains("more than 10000 points"));
+    // Each grid is small enough, and all together are not.
+    let grid = format!("{{ a = [{list}], b = [{list}] }}");
+    let table = format!("[[variants]]\nplugin = \"p\"\ngrid = {grid}\n");
+    assert!(parse(&with(&format!("{PRINT}{table}")), &[]).is_ok());
+    let error = parse(&with(&format!("{PRINT}{table}{table}")), &[]).unwrap_err();
+    assert_eq!(error.diagnostics[0].message, "the grids have 20000 points together");
+    assert!(error.partial.is_none(), "plugins of 20000 points would be built");
+}
+
+#[test]
+fn numbers_that_would_fill_the_memory_or_take_for_ever_are_refused() {
+    let many: Vec<String> = (1..=1001).map(|n| n.to_string()).collect();
+    for (key, value, expected) in [
+        ("draws", "100001".to_owned(), "`draws` can't be 100001"),
+        ("draws", i64::MAX.to_string(), "`draws` can't be 9223372036854775807"),
+        ("budgets", format!("[{}]", many.join(",")), "`budgets` has 1001 numbers"),
+    ] {
+        let error = parse(VALID, &[&format!("evaluation.{key}={value}")]).unwrap_err();
+        assert!(error.diagnostics.iter().any(|m| m.message == expected), "{error:?}");
+    }
+    let error = parse(VALID, &["fingerprints.1.bank=1000001"]).unwrap_err();
+    assert_eq!(error.diagnostics[0].message, "`bank` can't be 1000001");
+}
+
+#[test]
+fn nesting_of_any_depth_is_a_mistake_and_not_the_end() {
+    let deep = "a.".repeat(300_000);
+    for text in [
+        format!("{deep}a = 1\n{VALID}"),
+        format!("{VALID}[{deep}a]\n"),
+        format!("{VALID}[[{deep}a]]\n"),
+        format!("x = {}{}\n{VALID}", "[".repeat(300_000), "]".repeat(300_000)),
+        format!("x = {}\n{VALID}", "{ a = ".repeat(100_000)),
+        format!("x = {{ {deep}a = 1 }}\n{VALID}"),
+    ] {
+        for overrides in [&[][..], &["seed=3"]] {
+            let error = parse(&text, overrides).unwrap_err();
+            assert!(!error.diagnostics.is_empty());
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,9 @@ use super::{
     suggestion,
 };
 
+/// Most numbers of a list that someone is to read as a table.
+pub const MOST_COUNTS: usize = 1_000;
+
 /// A table.
 pub fn table<'a>(
     item: &'a Item<'a>,
@@ -103,11 +106,32 @@ pub fn count(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Loca
     value.map(|value| Located { value, at: item.span() })
 }
 
-/// A list of different whole numbers of at least one.
+/// A whole number from 1 to `most`.
+pub fn count_up_to(
+    item: &Item<'_>,
+    key: &str,
+    most: usize,
+    mistakes: &mut Mistakes,
+) -> Option<Located<usize>> {
+    let found = count(item, key, mistakes)?;
+    if found.value <= most {
+        return Some(found);
+    }
+    let message = format!("`{key}` can't be {}", found.value);
+    mistakes.add(found.at, message, format!("at most {most}"), None);
+    None
+}
+
+/// A list of different whole numbers of at least one, not more than [`MOST_COUNTS`].
 pub fn counts(item: &Item<'_>, key: &str, mistakes: &mut Mistakes) -> Vec<Located<usize>> {
     let Some(items) = list(item, key, mistakes) else {
         return Vec::new();
     };
+    if items.len() > MOST_COUNTS {
+        let message = format!("`{key}` has {} numbers", items.len());
+        mistakes.add(item.span(), message, format!("at most {MOST_COUNTS}"), None);
+        return Vec::new();
+    }
     let mut counts: Vec<Located<usize>> = Vec::new();
     for item in items {
         let Some(found) = count(item, key, mistakes) else {

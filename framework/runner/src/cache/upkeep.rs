@@ -127,8 +127,8 @@ pub fn cache_check(root: &Path, remove: bool) -> Result<CacheCheck, RunError> {
             }
         })
         .collect();
-    let mut check = CacheCheck::default();
-    check.packs = stored.iter().filter(|stored| matches!(stored.kind, Kind::Packs)).count() as u64;
+    let packs = stored.iter().filter(|stored| matches!(stored.kind, Kind::Packs)).count() as u64;
+    let mut check = CacheCheck { packs, ..CacheCheck::default() };
     for outcome in found.into_iter().flatten() {
         match outcome {
             Ok(()) => check.intact += 1,

@@ -1,14 +1,15 @@
 //! Checks of a suite against its plugins and its data: everything that is wrong, at once, where it stands.
 
-use std::{fs, ops::Range};
+use std::ops::Range;
 
 use bertillon::{
-    FingerprintMethod, ImageSource, InputSelector, Knowledge, ModelCollection, Published, Split,
-    Stream, Vanilla,
+    FingerprintMethod, ImageSource, InputSelector, Knowledge, ModelCollection, Needs, Published,
+    Split, Stream, Vanilla,
     suite::{
         Diagnostic, FingerprintUse, Located, Peers, PluginUse, Protocol, Suite, SuiteError,
         VariantUse,
     },
+    untrusted,
 };
 
 use super::{Derivation, PlannedFingerprint, PlannedVariant, RecordedModels};
@@ -16,6 +17,12 @@ use crate::{
     RunError,
     plugins::{self, Paths, PluginRecipe},
 };
+
+/// Largest file of published rates that is read, in bytes: it is written by hand.
+const LARGEST_PUBLISHED: u64 = 1 << 20;
+
+/// Bytes of the largest bank of crafted queries.
+const LARGEST_BANK: usize = 8 << 30;
 
 /// Adds the mistakes in the plugins of a suite that is wrong elsewhere, so that all are told at once.
 pub fn with_plugin_mistakes(mut error: SuiteError) -> SuiteError {
@@ -120,7 +127,8 @@ impl<'a> Checker<'a> {
         let suite = self.suite;
         let given = suite.published.as_ref()?;
         let path = suite.resolve(given);
-        let text = fs::read_to_string(&path).map_err(|error| error.to_string());
+        let text =
+            untrusted::read_text(&path, LARGEST_PUBLISHED).map_err(|error| error.to_string());
         let outcome = text.and_then(|text| Published::parse(&text)).and_then(|published| {
             let names: Vec<&str> =
                 suite.fingerprints.iter().map(|given| given.name.value.as_str()).collect();
@@ -326,6 +334,7 @@ impl<'a> Checker<'a> {
                 Some("remove it".into()),
             );
         }
+        self.check_bank(given, needs, split);
         if parsed.knowledge().rehearsals && parsed.rehearsals.is_empty() {
             self.complain(
                 at,
@@ -358,6 +367,20 @@ impl<'a> Checker<'a> {
                 let message = format!("budget {} can't be served", budget.value);
                 self.complain(selector_at, &message, error.to_string(), None);
             }
+        }
+    }
+
+    /// Refuses banks that no memory holds.
+    fn check_bank(&mut self, given: &FingerprintUse, needs: Needs, split: &Split) {
+        let (Some(bank), Some(images)) = (&given.bank, &split.pool.images) else { return };
+        let bytes = bank.value.saturating_mul(images.shape().samples());
+        if needs.crafts && bytes > LARGEST_BANK {
+            let label = format!("{} MB an owner", bytes >> 20);
+            let help = format!(
+                "at most {} queries of this size",
+                LARGEST_BANK / images.shape().samples().max(1)
+            );
+            self.complain(&bank.at, "a bank too large to hold", label, Some(help));
         }
     }
 

@@ -89,6 +89,22 @@ fn a_broken_file_is_named_with_the_way_to_export() {
 }
 
 #[test]
+fn a_network_that_writes_files_is_refused_before_it_is_loaded() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/model/files");
+    let written = ["written-by-a-network", "written-when-loaded"].map(Path::new);
+    for name in ["writes.pt", "writes_when_loaded.pt"] {
+        let input = ImageShape { channels: 1, height: 2, width: 2 };
+        let normalisation = Normalisation::default();
+        let loaded =
+            TorchScriptModel::load(folder.join(name), input, 2, normalisation, Device::Cpu);
+        let error = loaded.unwrap_err().to_string();
+        assert!(error.contains("its code has the name `save`"), "{error}");
+        assert!(error.contains(name) && error.lines().count() == 1, "{error}");
+    }
+    assert!(written.iter().all(|path| !path.exists()));
+}
+
+#[test]
 fn the_wrong_shape_or_number_of_classes_is_said_at_once() {
     let Some(model) = lenet() else { return };
     let load = |input, classes| {

@@ -35,6 +35,27 @@ class Dropout(Net):
         return torch.nn.functional.dropout(self.linear(x.flatten(1)), 0.5, self.training)
 
 
+class Writes(Net):
+    """TorchScript has a way to write files."""
+
+    def forward(self, x):
+        torch.save(x, "written-by-a-network")
+        return self.linear(x.flatten(1))
+
+
+class WritesWhenLoaded(Net):
+    """What `__setstate__` says is done while the file is loaded."""
+
+    @torch.jit.export
+    def __getstate__(self):
+        return (self.linear.weight, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, bool]):
+        torch.save(state[0], "written-when-loaded")
+        self.training = state[1]
+
+
 torch.manual_seed(0)
 model = Net().eval()
 torch.save(model.state_dict(), HERE / "state_dict.pt")
@@ -46,3 +67,5 @@ torch.save(model, HERE / "pickled_model_legacy.pt", **legacy)
 torch.jit.script(OnCuda().eval()).save(HERE / "on_cuda.pt")
 torch.jit.script(Dictionary().eval()).save(HERE / "dictionary.pt")
 torch.jit.script(Dropout().eval()).save(HERE / "dropout.pt")
+torch.jit.script(Writes().eval()).save(HERE / "writes.pt")
+torch.jit.script(WritesWhenLoaded().eval()).save(HERE / "writes_when_loaded.pt")
