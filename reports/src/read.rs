@@ -155,7 +155,11 @@ fn missing(kind: io::ErrorKind) -> bool {
 pub fn parse(text: &str, path: PathBuf) -> Result<Results, ReportError> {
     // Whether it is whole, and then its format: a later one may have any other form.
     parse_as::<IgnoredAny>(text, &path)?;
-    let format: Format = parse_as(text, &path)?;
+    let format = match text.trim_start().starts_with('{') {
+        true => parse_as(text, &path)?,
+        // A list would pass for the fields in their order.
+        false => Format { schema: None },
+    };
     match format.schema.as_ref().and_then(Value::as_u64) {
         Some(found) if found > u64::from(SCHEMA) => Err(ReportError::Newer { path, found }),
         Some(_) => parse_as(text, &path),

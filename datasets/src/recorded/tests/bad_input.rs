@@ -193,10 +193,7 @@ fn impossible_parameters_are_refused_with_what_is_allowed() {
     let cases = [
         ("{}", "FOLDER: it has no manifest.toml or manifest.csv"),
         (r#"{"manifest": "list.json"}"#, "FOLDER/list.json: can't be read"),
-        (
-            r#"{"manifest": "net_a.npy"}"#,
-            "FOLDER/net_a.npy: can't be read: stream did not contain valid UTF-8",
-        ),
+        (r#"{"manifest": "net_a.npy"}"#, "FOLDER/net_a.npy: can't be read: it is no UTF-8"),
         (
             r#"{"manifest": "../m.toml"}"#,
             "`manifest` = ../m.toml: must be a file below `path`, without `..`",
