@@ -2,7 +2,7 @@
 
 use ::csv::{Terminator, WriterBuilder};
 use bertillon_measure::results::{
-    AgainstBest, BudgetResult, Fpr, IdentificationResult, PublishedRate, Rate, Results,
+    AgainstBest, BudgetResult, Difference, Fpr, IdentificationResult, PublishedRate, Rate, Results,
     SequentialResult, VariationResult,
 };
 use serde::{Serialize, Serializer};
@@ -135,6 +135,19 @@ fn overall<'a>(whole: &Row<'a>, at: &'a BudgetResult, rows: &mut Vec<Row<'a>>) {
         positives: None,
         ..row.rate("tpr_without_vanillas", rate)
     }));
+    for found in &at.groups {
+        let row = Row {
+            table: "group",
+            group: Text(&found.group),
+            rehearsed: Some(found.rehearsed),
+            positives: Some(found.positives as f64),
+            target,
+            ..row.clone()
+        };
+        rows.extend([row.rate("tpr", &found.tpr), row.rate("tpr_randomised", &found.tpr_randomised)]);
+        rows.extend(found.against.iter().map(|difference| row.difference(difference)));
+    }
+    rows.extend(at.against.iter().map(|difference| row.difference(difference)));
     rows.push(row.figure("threshold", at.threshold.mean));
     rows.push(row.figure("auc", at.auc));
     rows.push(row.figure("overlap", at.overlap));
@@ -262,6 +275,18 @@ impl<'a> Row<'a> {
     fn rate(&self, statistic: &'static str, rate: &Rate) -> Self {
         let [ci_low, ci_high] = rate.ci95.map_or([None; 2], |bounds| bounds.map(Some));
         Self { sd: rate.sd, ci_low, ci_high, ..self.figure(statistic, Some(rate.mean)) }
+    }
+
+    /// A difference to a baseline of the suite.
+    fn difference(&self, found: &'a Difference) -> Self {
+        let [low, high] = found.ci95.map_or([None; 2], |bounds| bounds.map(Some));
+        Self {
+            best: Text(&found.baseline),
+            difference: Some(found.difference),
+            difference_ci_low: low,
+            difference_ci_high: high,
+            ..self.figure("difference_to_baseline", None)
+        }
     }
 
     fn against(self, best: Option<&'a AgainstBest>) -> Self {

@@ -7,7 +7,7 @@ use bertillon_measure::results::{
 };
 
 use crate::{
-    checks, published,
+    checks, groups, published,
     table::{self, FEW, FEW_MARK, NOMINAL, REHEARSED_MARK, Table},
     tasks,
     text::{count, figure, listed, plural, target},
@@ -103,6 +103,8 @@ fn tables(results: &Results) -> Vec<Table> {
     let mut tables = vec![table::overall(results)];
     tables.extend(table::both_protocols(results));
     tables.extend([table::by_variation(results), table::strict(results)]);
+    tables.extend(groups::by_group(results));
+    tables.extend(groups::against(results));
     tables.extend(tasks::identification(results));
     tables.extend(tasks::sequential(results));
     tables.extend(published::published(results));

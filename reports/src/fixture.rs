@@ -257,6 +257,8 @@ fn budget(budget: usize, mean: f64, crafts: bool) -> BudgetResult {
             row("vanilla", None, None, 12, 1.0),
         ],
         overlap: Some(0.05),
+        groups: Vec::new(),
+        against: Vec::new(),
         against_best: None,
         hits: None,
     }

@@ -10,6 +10,7 @@ pub mod comparison;
 mod csv;
 mod document;
 mod figures;
+mod groups;
 mod html;
 mod json;
 mod latex;

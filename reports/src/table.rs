@@ -21,7 +21,7 @@ const POOLED: &str = "pooled";
 /// Word of the protocol that takes a false-positive rate as stated.
 pub(crate) const NOMINAL: &str = "nominal";
 /// What stands where there is no figure.
-const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
 /// How much of a rate is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -313,7 +313,7 @@ fn budgets(results: &Results) -> Vec<usize> {
     budgets
 }
 
-fn at(fingerprint: &FingerprintResult, budget: usize) -> Option<&BudgetResult> {
+pub(crate) fn at(fingerprint: &FingerprintResult, budget: usize) -> Option<&BudgetResult> {
     fingerprint.budgets.iter().find(|at| at.budget == budget)
 }
 

@@ -77,7 +77,7 @@ fn the_plugins_compiled_in_are_these() {
     assert_eq!(names(PluginKind::Variant), variants);
     let selectors = ["correctness", "entropy", "entropy-lexicographic", "random"];
     assert_eq!(names(PluginKind::Selector), selectors);
-    assert_eq!(names(PluginKind::Method), ["akh", "fbi", "ip-guard"]);
+    assert_eq!(names(PluginKind::Method), ["akh", "fbi", "ip-guard", "marks"]);
     assert_eq!(names(PluginKind::Images), ["fashion-mnist", "image-folder", "recorded"]);
     assert_eq!(names(PluginKind::Models), ["recorded", "torchscript", "zoo"]);
 }

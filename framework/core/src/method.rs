@@ -54,6 +54,8 @@ pub struct Needs {
     pub selector: bool,
     /// Whether queries are crafted: once an owner, into a bank from which draws sample.
     pub crafts: bool,
+    /// Whether rehearsals are used where there are some, and may be missing.
+    pub welcomes_rehearsals: bool,
 }
 
 /// Queries of a fingerprint: indices into the pool, then crafted images.

@@ -36,7 +36,9 @@ pub use null::{ExactNull, exact_p_value, permutation_p_value};
 pub use provenance::{CellDigest, OnGpu, Provenance};
 pub use published::Published;
 pub use separation::{neighbour_purity, silhouette};
-pub use statistic::{PairDistances, Statistic, mutual_information_distance};
+pub use statistic::{
+    PairDistances, Statistic, Weights, mutual_information_distance, weighted_matches,
+};
 pub use stream::Stream;
 pub use suspects::Suspects;
 pub use table::AnswerTable;

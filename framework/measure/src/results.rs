@@ -4,11 +4,13 @@
 //! could not be estimated are `null` here, never numbers.
 
 mod checks;
+mod groups;
 mod images;
 
 use serde::{Deserialize, Serialize};
 
 pub use checks::{Checks, CopyCheck, ExchangeCheck, FartherCopy, ThinThreshold};
+pub use groups::{Difference, GroupResult};
 pub use images::{ImagesSent, ServiceSettings};
 
 /// Version of the format.
@@ -230,6 +232,12 @@ pub struct BudgetResult {
     pub roc: Vec<[f64; 2]>,
     /// Rows by kind and detail first (`parameter` null), then each parameter.
     pub variations: Vec<VariationResult>,
+    /// What is unseen, and each group, where owners of the suite rehearse.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupResult>,
+    /// `tpr_randomised` less that of the suite's baselines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<Difference>,
     /// Share of queries that two draws of one owner have in common, mean; none with a single draw.
     pub overlap: Option<f64>,
     /// `tpr_randomised` against the best fingerprint at this budget; none where no other has a rate.

@@ -12,8 +12,10 @@ mod labels;
 mod pairs;
 mod permutation;
 mod terms;
+mod weighted;
 
 pub use pairs::PairDistances;
+pub use weighted::{Weights, weighted_matches};
 
 /// How a suspect's answers are compared with a fingerprint's reference.
 ///

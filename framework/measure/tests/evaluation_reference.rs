@@ -79,6 +79,7 @@ fn recorded() -> Option<Recorded> {
                 group: String::new(),
                 vanilla: vanilla.is_none(),
                 rehearsed: false,
+                copy: false,
             });
         }
     }

@@ -55,6 +55,10 @@ pub(crate) fn owner(
     let mut rehearsals = Vec::new();
     if fingerprint.knowledge.rehearsals {
         for (planned, answers) in fingerprint.rehearsals.iter().zip(known.rehearsals) {
+            // She can't derive what was not recorded of her family, and rehearses the rest.
+            if plan.recorded.is_some() && answers.is_err() {
+                continue;
+            }
             let answers = answers.as_ref().map_err(|reason| {
                 Error::Refused(format!("rehearsal `{}` failed: {reason}", planned.variation))
             })?;

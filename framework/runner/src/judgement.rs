@@ -1,5 +1,6 @@
 //! Judgement: what every fingerprint says of every suspect, task by task, and the rates that follow.
 
+mod against;
 mod asker;
 mod best;
 mod checks;
@@ -82,7 +83,7 @@ pub(crate) fn judge(
     mut failures: Vec<Failure>,
 ) -> Result<Judged, RunError> {
     let plan = context.plan;
-    let bench = bench(plan, outcomes)?;
+    let bench = bench(plan, material, outcomes)?;
     let (mut scored, mut fingerprints, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let mut checks = None;
     if plan.suite.asks(Task::Detection) {
@@ -124,12 +125,23 @@ pub(crate) fn judge(
     Ok(Judged { results, pairs: Pairs { suspects: bench.suspects, names, scored } })
 }
 
-fn bench<'a>(plan: &Plan, outcomes: &'a [Outcome]) -> Result<Bench<'a>, RunError> {
+fn bench<'a>(
+    plan: &Plan,
+    material: &Material<'_>,
+    outcomes: &'a [Outcome],
+) -> Result<Bench<'a>, RunError> {
     let kept: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.kept).collect();
     let columns: Vec<Answers> = kept.iter().filter_map(|outcome| outcome.pool.clone()).collect();
     let pool = AnswerTable::with_truth(&columns, &plan.pool.truth);
     let pool = pool.map_err(|error| RunError::User(error.to_string()))?;
-    let suspects = kept.iter().map(|outcome| suspect(plan, outcome.model)).collect();
+    let suspects = kept
+        .iter()
+        .map(|outcome| {
+            let vanilla = material.vanillas[outcome.model.family].as_ref().ok();
+            let copy = outcome.model.variant.is_some() && outcome.pool.as_ref() == vanilla;
+            evaluation::Suspect { copy, ..suspect(plan, outcome.model) }
+        })
+        .collect();
     Ok(Bench { kept, pool: Arc::new(pool), suspects })
 }
 
@@ -143,5 +155,6 @@ fn suspect(plan: &Plan, model: ModelId) -> evaluation::Suspect {
         group: variation.map_or("vanilla".to_owned(), |v| v.group.to_string()),
         vanilla: variation.is_none(),
         rehearsed: false,
+        copy: false,
     }
 }

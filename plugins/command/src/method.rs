@@ -46,6 +46,7 @@ impl FingerprintMethod for Command {
             knowledge: knowledge(&self.description.knowledge),
             selector,
             crafts,
+            ..Needs::default()
         }
     }
 

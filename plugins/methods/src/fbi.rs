@@ -124,7 +124,7 @@ impl FingerprintMethod for Fbi {
                 ..Knowledge::default()
             },
             selector: true,
-            crafts: false,
+            ..Needs::default()
         }
     }
 

@@ -66,8 +66,8 @@ impl FingerprintMethod for IpGuard {
         Needs {
             access: Access::Top1,
             knowledge: Knowledge { model: true, labels, ..Knowledge::default() },
-            selector: false,
             crafts: true,
+            ..Needs::default()
         }
     }
 

@@ -4,3 +4,4 @@ pub mod akh;
 pub mod attacks;
 pub mod fbi;
 pub mod ip_guard;
+pub mod marks;

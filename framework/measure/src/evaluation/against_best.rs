@@ -20,7 +20,7 @@ use super::{
     bootstrap::{FEWEST_FAMILIES, interval},
     holm::holm,
 };
-use crate::results::AgainstBest;
+use crate::results::{AgainstBest, Difference};
 
 /// Adjusted p-values above this don't tell rates apart.
 const LEVEL: f64 = 0.05;
@@ -65,6 +65,12 @@ pub fn against_best(contenders: &[Contender<'_>]) -> Vec<AgainstBest> {
     adjust(&mut compared);
     compared[best].tied_with_best = true;
     compared
+}
+
+/// One rate less another, paired by the families that the replicates draw.
+pub fn difference(one: &Contender<'_>, baseline: &Contender<'_>) -> Difference {
+    let AgainstBest { best, difference, ci95, .. } = compare(one, baseline);
+    Difference { baseline: best, difference, ci95 }
 }
 
 fn compare(one: &Contender<'_>, best: &Contender<'_>) -> AgainstBest {

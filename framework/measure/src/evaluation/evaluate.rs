@@ -10,12 +10,12 @@ use super::{
     observe::{Observed, mean, observe},
     population::Population,
     protocol::Test,
-    rows::{ALL, Row, VARIATIONS, WITHOUT_VANILLAS},
+    rows::{ALL, Row, UNSEEN, VARIATIONS, WITHOUT_VANILLAS},
     warning::{Warning, warnings},
 };
 use crate::{
     Result, Stream,
-    results::{Companion, Fpr, Rate, Threshold, VariationResult},
+    results::{Companion, Fpr, GroupResult, Rate, Threshold, VariationResult},
     suite::Protocol,
 };
 
@@ -36,6 +36,8 @@ pub struct Suspect {
     pub vanilla: bool,
     /// Whether variants of its group were rehearsed.
     pub rehearsed: bool,
+    /// Whether it answers the whole pool as its vanilla does, and is none.
+    pub copy: bool,
 }
 
 /// One fingerprint at one budget.
@@ -93,6 +95,9 @@ pub struct Evaluated {
     pub roc: Vec<[f64; 2]>,
     /// Rows by kind and detail first (`parameter` none), then each parameter, in the order of the suspects.
     pub variations: Vec<VariationResult>,
+    /// What is new to the owner (no vanilla, no copy of one, of no group that she rehearsed), then each group without
+    /// vanillas and copies; what has no true pair is left out.
+    pub groups: Vec<GroupResult>,
     /// True pairs.
     pub positives: usize,
     /// False pairs.
@@ -102,6 +107,8 @@ pub struct Evaluated {
     /// Rates at exactly the target by replicate, for [`against_best`](super::against_best()): over all true pairs, then
     /// of the leading rows of `variations`, those without a parameter.
     pub replicated: Vec<Replicated>,
+    /// The same of each of `groups`.
+    pub replicated_groups: Vec<Replicated>,
 }
 
 /// Rates of a case, over all pairs and by variation.
@@ -151,6 +158,7 @@ pub fn evaluate(case: &Case<'_>, settings: &Settings) -> Result<Evaluated> {
     let tpr_without_vanillas =
         (population.rows[WITHOUT_VANILLAS].positives > 0).then(|| found.strict(WITHOUT_VANILLAS));
     let variations = found.variations();
+    let (group_rows, groups): (Vec<usize>, Vec<GroupResult>) = found.groups().into_iter().unzip();
     let warnings = warnings(&population, settings, &main, replicates[0].redrawn);
     let draws = main.strict[ALL].iter().zip(&main.randomised[ALL]);
     Ok(Evaluated {
@@ -165,25 +173,36 @@ pub fn evaluate(case: &Case<'_>, settings: &Settings) -> Result<Evaluated> {
         auc: Some(curve::area(&population)),
         roc: curve::roc(&population),
         variations,
+        groups,
         positives: population.rows[ALL].positives,
         negatives: population.negatives,
         warnings,
         replicated: replicated(&population, &mut replicates[0]),
+        replicated_groups: taken(&population, &mut replicates[0], group_rows.into_iter()),
     })
 }
 
 /// Takes the rates at exactly the target: over all true pairs, then by kind with its detail.
 fn replicated(population: &Population, replicates: &mut Replicates) -> Vec<Replicated> {
-    let drawn_from: Arc<[usize]> = population.present().into();
     let is_kind = |row: &Row| row.head.as_ref().is_some_and(|head| head.parameter.is_none());
     let kinds = (VARIATIONS..population.rows.len()).take_while(|&p| is_kind(&population.rows[p]));
-    let mut take = |position: usize| Replicated {
+    taken(population, replicates, std::iter::once(ALL).chain(kinds))
+}
+
+/// Takes the rates at exactly the target of some rows.
+fn taken(
+    population: &Population,
+    replicates: &mut Replicates,
+    rows: impl Iterator<Item = usize>,
+) -> Vec<Replicated> {
+    let drawn_from: Arc<[usize]> = population.present().into();
+    rows.map(|position| Replicated {
         drawn_from: drawn_from.clone(),
         families: population.rows[position].families,
         draws: std::mem::take(&mut replicates.draws[position]),
         rates: std::mem::take(&mut replicates.randomised[position]),
-    };
-    std::iter::once(ALL).chain(kinds).map(&mut take).collect()
+    })
+    .collect()
 }
 
 /// What one test found, and how far to trust it.
@@ -211,6 +230,27 @@ impl Found<'_> {
             mean: mean(&self.observed.fpr),
             ci95: interval(&self.replicates.fpr, families),
         }
+    }
+
+    /// Rows over groups, with their positions.
+    fn groups(&self) -> Vec<(usize, GroupResult)> {
+        let rows = self.population.rows.iter().enumerate();
+        rows.filter(|(position, row)| *position == UNSEEN || row.group.is_some())
+            .filter(|(_, row)| row.positives > 0)
+            .map(|(position, row)| {
+                let (group, rehearsed) =
+                    row.group.clone().unwrap_or_else(|| (GroupResult::UNSEEN.to_owned(), false));
+                let result = GroupResult {
+                    group,
+                    rehearsed,
+                    positives: row.positives,
+                    tpr: self.strict(position),
+                    tpr_randomised: self.randomised(position),
+                    against: Vec::new(),
+                };
+                (position, result)
+            })
+            .collect()
     }
 
     fn variations(&self) -> Vec<VariationResult> {

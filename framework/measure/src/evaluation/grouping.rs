@@ -58,6 +58,7 @@ mod tests {
             group: "weights".to_owned(),
             vanilla: false,
             rehearsed: false,
+            copy: false,
         };
         let suspects = [
             suspect(4, "prune", Some("all")),

@@ -48,7 +48,7 @@ mod threshold;
 mod warning;
 mod weights;
 
-pub use against_best::{Contender, Replicated, against_best};
+pub use against_best::{Contender, Replicated, against_best, difference};
 pub(crate) use bootstrap::interval;
 pub use calibration::{Calibration, Stranger, calibrate, calibrate_nominally};
 pub use copies::{Copies, Farther, copies};

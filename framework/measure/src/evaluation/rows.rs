@@ -15,6 +15,8 @@ pub(super) struct Leaf {
 pub(super) struct Row {
     /// Kind, detail, parameter, group and whether any is rehearsed; none for rows over several kinds.
     pub(super) head: Option<Suspect>,
+    /// The group and whether it is rehearsed, of rows over a group.
+    pub(super) group: Option<(String, bool)>,
     /// Positions of its leaves.
     pub(super) leaves: Vec<usize>,
     /// True pairs.
@@ -29,8 +31,11 @@ pub(super) const ALL: usize = 0;
 /// Position of the row over all but vanillas.
 pub(super) const WITHOUT_VANILLAS: usize = 1;
 
+/// Position of the row over what is new to the owner: no vanilla, no copy of one, of no group that she rehearsed.
+pub(super) const UNSEEN: usize = 2;
+
 /// Position of the first row of the per-variant table.
-pub(super) const VARIATIONS: usize = 2;
+pub(super) const VARIATIONS: usize = 3;
 
 /// Groups suspects, given in the order of the columns, into leaves: each suspect's leaf, and the leaves.
 pub(super) fn leaves<'a>(
@@ -41,8 +46,14 @@ pub(super) fn leaves<'a>(
     let positions = suspects.map(|suspect| {
         let same = |leaf: &Leaf| {
             let other = &leaf.suspect;
-            (&other.kind, &other.detail, &other.parameter, other.vanilla)
-                == (&suspect.kind, &suspect.detail, &suspect.parameter, suspect.vanilla)
+            (&other.kind, &other.detail, &other.parameter, other.vanilla, other.copy)
+                == (
+                    &suspect.kind,
+                    &suspect.detail,
+                    &suspect.parameter,
+                    suspect.vanilla,
+                    suspect.copy,
+                )
         };
         let position = leaves.iter().position(same).unwrap_or_else(|| {
             leaves.push(Leaf { by_family: vec![0; families], suspect: suspect.clone() });
@@ -55,13 +66,19 @@ pub(super) fn leaves<'a>(
     (positions.collect(), leaves)
 }
 
-/// The rows over these leaves: all, all but vanillas, each kind with its detail, each parameter.
+/// The rows over these leaves: all, all but vanillas, what is unseen, each kind with its detail, each parameter, each group
+/// without vanillas and copies.
 pub(super) fn rows(leaves: &[Leaf]) -> Vec<Row> {
     let some = |keep: &dyn Fn(&Suspect) -> bool, head: Option<Suspect>| {
         let positions = (0..leaves.len()).filter(|&position| keep(&leaves[position].suspect));
         row(leaves, positions.collect(), head)
     };
-    let mut rows = vec![some(&|_| true, None), some(&|suspect| !suspect.vanilla, None)];
+    let derived = |suspect: &Suspect| !suspect.vanilla && !suspect.copy;
+    let mut rows = vec![
+        some(&|_| true, None),
+        some(&|suspect| !suspect.vanilla, None),
+        some(&|suspect| derived(suspect) && !suspect.rehearsed, None),
+    ];
     let kind = |suspect: &Suspect| (suspect.kind.clone(), suspect.detail.clone());
     let mut seen = Vec::new();
     for leaf in leaves {
@@ -81,6 +98,17 @@ pub(super) fn rows(leaves: &[Leaf]) -> Vec<Row> {
             seen.push(this);
         }
     }
+    let mut seen: Vec<&str> = Vec::new();
+    for leaf in leaves.iter().filter(|leaf| derived(&leaf.suspect)) {
+        let group = leaf.suspect.group.as_str();
+        if !seen.contains(&group) {
+            let of_group = |suspect: &Suspect| derived(suspect) && suspect.group == group;
+            let row = some(&of_group, None);
+            let rehearsed = row.leaves.iter().any(|&leaf| leaves[leaf].suspect.rehearsed);
+            rows.push(Row { group: Some((group.to_owned(), rehearsed)), ..row });
+            seen.push(group);
+        }
+    }
     rows
 }
 
@@ -93,6 +121,7 @@ fn row(leaves: &[Leaf], positions: Vec<usize>, head: Option<Suspect>) -> Row {
     let rehearsed = positions.iter().any(|&position| leaves[position].suspect.rehearsed);
     Row {
         head: head.map(|head| Suspect { rehearsed, ..head }),
+        group: None,
         positives: counts.iter().map(|&count| count as usize).sum(),
         families: counts.iter().filter(|&&count| count > 0).count(),
         leaves: positions,

@@ -24,6 +24,7 @@ pub(super) fn suspect(family: usize, kind: &str, parameter: Option<&str>) -> Sus
         group: "weights".to_owned(),
         vanilla: kind == "vanilla",
         rehearsed: false,
+        copy: false,
     }
 }
 

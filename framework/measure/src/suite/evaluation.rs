@@ -48,9 +48,11 @@ pub(super) fn evaluation_use(mut section: Section<'_>, mistakes: &mut Mistakes) 
         let words = Protocol::ALL.map(|protocol| (protocol.word(), protocol));
         values::word(item, "protocol", &words, mistakes)
     });
+    let baselines = taken("baselines").map(|item| values::labels(item, "baselines", mistakes));
     let rehearsals = taken("rehearsals").map(|item| tables(item, "rehearsals", variant, mistakes));
     section.refuse_rest(mistakes);
     EvaluationUse {
+        baselines: baselines.unwrap_or_default(),
         tasks: asked,
         identification,
         sequential,

@@ -226,6 +226,8 @@ pub struct EvaluationUse {
     pub protocol: Protocol,
     /// Variants that every owner derives herself.
     pub rehearsals: Vec<VariantUse>,
+    /// Names of fingerprints from which the others' differences are told.
+    pub baselines: Vec<Located<String>>,
 }
 
 /// A suite, read and checked as far as it can be without plugins.

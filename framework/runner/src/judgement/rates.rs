@@ -10,7 +10,7 @@ use bertillon::{
     suite::Negatives,
 };
 
-use super::{Bench, Scored, best, checks, suspect};
+use super::{Bench, Scored, against, best, checks, suspect};
 use crate::{RunError, context::Context, plan::Plan, population::Outcome, worker::for_each};
 
 /// Replicates of the bootstrap.
@@ -70,7 +70,7 @@ pub(super) fn fingerprints(
     let mut checks = Checks::default();
     let mut warnings = Warnings::default();
     let mut fingerprints = Vec::new();
-    let mut replicated = Vec::new();
+    let (mut replicated, mut replicated_groups) = (Vec::new(), Vec::new());
     for (planned, scored) in plan.fingerprints.iter().zip(scored) {
         let mut result = FingerprintResult {
             name: planned.name.clone(),
@@ -99,6 +99,7 @@ pub(super) fn fingerprints(
             match outcome {
                 Ok(mut found) => {
                     replicated.push(std::mem::take(&mut found.replicated));
+                    replicated_groups.push(std::mem::take(&mut found.replicated_groups));
                     result.positives = result.positives.max(found.positives);
                     result.negatives = result.negatives.max(found.negatives);
                     checks.thin.extend(checks::thin(&planned.name, queries, &found));
@@ -121,7 +122,14 @@ pub(super) fn fingerprints(
         }
         fingerprints.push(result);
     }
+    let baselines: Vec<&str> =
+        evaluation.baselines.iter().map(|baseline| baseline.value.as_str()).collect();
+    against::compare(&mut fingerprints, &replicated, &replicated_groups, &baselines);
     best::compare(&mut fingerprints, replicated, evaluation.primary_budget);
+    if !plan.fingerprints.iter().any(|planned| planned.knowledge.rehearsals) {
+        let budgets = fingerprints.iter_mut().flat_map(|fingerprint| &mut fingerprint.budgets);
+        budgets.for_each(|at| at.groups.clear());
+    }
     Ok(Rated { results: fingerprints, checks, warnings: warnings.into_lines() })
 }
 
@@ -200,6 +208,8 @@ fn budget_result(
         roc: found.roc,
         variations: found.variations,
         overlap: scored.overlap[budget],
+        groups: found.groups,
+        against: Vec::new(),
         against_best: None,
         hits: found.hits.map(|counts| hits(plan, bank, counts)),
     }

@@ -7,7 +7,7 @@ use bertillon::{
     Split, Stream, Vanilla,
     suite::{
         Diagnostic, FingerprintUse, Located, Peers, PluginUse, Protocol, Suite, SuiteError,
-        VariantUse,
+        VariantUse, suggestion,
     },
     untrusted,
 };
@@ -55,7 +55,10 @@ pub(super) struct ParsedFingerprint {
 impl ParsedFingerprint {
     fn knowledge(&self) -> Knowledge {
         let selector = self.selector.as_ref().map(|(s, _)| s.knowledge()).unwrap_or_default();
-        self.method.0.needs().knowledge.union(selector)
+        let needs = self.method.0.needs();
+        let mut knowledge = needs.knowledge.union(selector);
+        knowledge.rehearsals |= needs.welcomes_rehearsals && !self.rehearsals.is_empty();
+        knowledge
     }
 }
 
@@ -244,6 +247,15 @@ impl<'a> Checker<'a> {
                 // Default numbers stand nowhere in the file.
                 let at = if images.at.is_empty() { models_at } else { &images.at };
                 self.complain(at, "a histogram above the pool", label, Some(help));
+            }
+        }
+        for baseline in &suite.evaluation.baselines {
+            let names: Vec<&str> =
+                suite.fingerprints.iter().map(|given| given.name.value.as_str()).collect();
+            if !names.contains(&baseline.value.as_str()) {
+                let message = format!("no fingerprint is named `{}`", baseline.value.escape_debug());
+                let help = suggestion(&baseline.value, &names);
+                self.complain(&baseline.at, &message, "a baseline is one of them".into(), help);
             }
         }
         for (given, parsed) in suite.fingerprints.iter().zip(fingerprints) {

@@ -204,6 +204,14 @@ fn evaluation() -> Value {
             }),
         ),
         ("rehearsals", variants("Variants that every owner derives herself; never suspects.")),
+        (
+            "baselines",
+            json!({
+                "type": "array",
+                "items": { "type": "string" },
+                "description": "Names of fingerprints; the others' differences to each are told, overall and by group of variants.",
+            }),
+        ),
         ("identification", identification()),
         ("sequential", sequential()),
     ]);

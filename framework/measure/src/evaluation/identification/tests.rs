@@ -13,6 +13,7 @@ fn suspect(family: usize, kind: &str, parameter: Option<&str>) -> Suspect {
         group: "weights".to_owned(),
         vanilla: kind == "vanilla",
         rehearsed: false,
+        copy: false,
     }
 }
 
