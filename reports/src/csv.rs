@@ -144,7 +144,10 @@ fn overall<'a>(whole: &Row<'a>, at: &'a BudgetResult, rows: &mut Vec<Row<'a>>) {
             target,
             ..row.clone()
         };
-        rows.extend([row.rate("tpr", &found.tpr), row.rate("tpr_randomised", &found.tpr_randomised)]);
+        rows.extend([
+            row.rate("tpr", &found.tpr),
+            row.rate("tpr_randomised", &found.tpr_randomised),
+        ]);
         rows.extend(found.against.iter().map(|difference| row.difference(difference)));
     }
     rows.extend(at.against.iter().map(|difference| row.difference(difference)));

@@ -193,6 +193,7 @@ fn fingerprint(
         parameters: if crafts { "attack.name = bp".to_owned() } else { String::new() },
         access: "top1".to_owned(),
         knowledge: knowledge.iter().map(|word| (*word).to_owned()).collect(),
+        rehearsed: Vec::new(),
         positives: 1231,
         negatives: 13541,
         failed: if crafts { 24 } else { 0 },

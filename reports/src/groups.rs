@@ -1,6 +1,8 @@
 //! What owners had rehearsed and what was new to them, and differences to the suite's baselines.
 
-use bertillon_measure::results::{BudgetResult, Difference, FingerprintResult, GroupResult, Results};
+use bertillon_measure::results::{
+    BudgetResult, Difference, FingerprintResult, GroupResult, Results,
+};
 
 use crate::table::{Cell, NOTHING, Table, at, mark_best};
 
@@ -14,7 +16,10 @@ pub(crate) fn by_group(results: &Results) -> Option<Table> {
     let row = |fingerprint: &FingerprintResult| {
         let at = at(fingerprint, primary);
         let mut row = vec![Cell::Text(fingerprint.name.clone())];
-        row.push(Cell::Text(at.map_or_else(|| NOTHING.to_owned(), rehearsed)));
+        row.push(Cell::Text(match fingerprint.rehearsed.is_empty() {
+            true => NOTHING.to_owned(),
+            false => fingerprint.rehearsed.join(", "),
+        }));
         row.extend(groups.iter().map(|group| {
             let found = at.and_then(|at| at.groups.iter().find(|found| found.group == *group));
             Cell::rate(found.filter(|found| !found.rehearsed).map(|found| &found.tpr_randomised))
@@ -32,7 +37,9 @@ pub(crate) fn by_group(results: &Results) -> Option<Table> {
         false => group.clone(),
     }));
     Some(Table {
-        title: format!("By group of variants that the owner did not rehearse, at L = {primary}, in %"),
+        title: format!(
+            "By group of variants that the owner did not rehearse, at L = {primary}, in %"
+        ),
         head,
         labels: 1,
         rows,
@@ -40,13 +47,6 @@ pub(crate) fn by_group(results: &Results) -> Option<Table> {
             "Vanillas and variants that answer the whole pool as theirs are left out; {NOTHING} where the group is rehearsed."
         )],
     })
-}
-
-/// The groups that an owner rehearsed.
-fn rehearsed(at: &BudgetResult) -> String {
-    let names: Vec<&str> =
-        at.groups.iter().filter(|group| group.rehearsed).map(|group| &*group.group).collect();
-    if names.is_empty() { NOTHING.to_owned() } else { names.join(", ") }
 }
 
 /// Every group that occurs, what is unseen first.
@@ -101,8 +101,7 @@ fn table(results: &Results, baseline: &str, budgets: &[usize]) -> Table {
                 let found = at.groups.iter().find(|found| found.group == group);
                 found.filter(|found| !found.rehearsed).map(|found| to(&found.against))
             };
-            let is_there =
-                fingerprint.budgets.iter().any(|at| of_group(at).is_some());
+            let is_there = fingerprint.budgets.iter().any(|at| of_group(at).is_some());
             if is_there {
                 let nothing = || Cell::Figure(NOTHING.to_owned());
                 let head = [Cell::Text(fingerprint.name.clone()), Cell::Text(group.clone())];

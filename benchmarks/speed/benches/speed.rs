@@ -59,6 +59,7 @@ fn rates(criterion: &mut Criterion) {
             group: "weights".into(),
             vanilla: i % (variants + 1) == 0,
             rehearsed: false,
+            copy: false,
         })
         .collect();
     let mut stream = Stream::named(3, ["distances"]);

@@ -5,12 +5,14 @@
 
 mod checks;
 mod groups;
+mod hits;
 mod images;
 
 use serde::{Deserialize, Serialize};
 
 pub use checks::{Checks, CopyCheck, ExchangeCheck, FartherCopy, ThinThreshold};
 pub use groups::{Difference, GroupResult};
+pub use hits::{FamilyHits, Hits, KindHits};
 pub use images::{ImagesSent, ServiceSettings};
 
 /// Version of the format.
@@ -169,6 +171,9 @@ pub struct FingerprintResult {
     pub access: String,
     /// What the owner uses: `white box`, `labels`, `peers`, `rehearsals`.
     pub knowledge: Vec<String>,
+    /// Groups of which owners rehearse variants for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rehearsed: Vec<String>,
     /// True pairs judged, at the budget where most are.
     pub positives: usize,
     /// False pairs judged, at the budget where most are.
@@ -246,44 +251,6 @@ pub struct BudgetResult {
     /// Accepted true pairs by kind and by family, which comparisons of runs test; at the primary budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hits: Option<Hits>,
-}
-
-/// True pairs accepted by the test at exactly the target, by kind and by family.
-///
-/// A pair that equals the threshold counts by the share of such pairs that is accepted, so counts need not be whole.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Hits {
-    /// Crafted queries that an owner makes once and that all her draws sample from; none for queries from the pool.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bank: Option<usize>,
-    /// Kinds with their details, parameters merged, in the order of [`BudgetResult::variations`].
-    pub kinds: Vec<KindHits>,
-    /// Families with true pairs.
-    pub families: Vec<FamilyHits>,
-}
-
-/// Accepted true pairs of one kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KindHits {
-    /// Kind of variant.
-    pub kind: String,
-    /// Detail of the kind.
-    pub detail: Option<String>,
-    /// True pairs of a draw.
-    pub positives: usize,
-    /// Accepted, draw by draw, each in `[0, positives]`.
-    pub accepted: Vec<f64>,
-}
-
-/// Accepted true pairs of one family.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FamilyHits {
-    /// Name of its vanilla.
-    pub family: String,
-    /// True pairs of a draw, kind by kind.
-    pub positives: Vec<u32>,
-    /// Accepted over all draws together, kind by kind.
-    pub accepted: Vec<f64>,
 }
 
 /// A mean over draws with its doubt.

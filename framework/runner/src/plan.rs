@@ -404,6 +404,18 @@ impl PlannedFingerprint {
         self.rehearsals.iter().any(|rehearsal| rehearsal.variation == *variation)
     }
 
+    /// Groups of which its owners rehearse variants that it uses.
+    pub(crate) fn rehearsed_groups(&self) -> Vec<String> {
+        let mut groups = Vec::new();
+        for rehearsal in self.rehearsals.iter().filter(|_| self.knowledge.rehearsals) {
+            let group = rehearsal.variation.group.to_string();
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        groups
+    }
+
     /// Whether its owners rehearse a variant of this group.
     pub(crate) fn rehearses_group(&self, group: &str) -> bool {
         self.rehearsals.iter().any(|rehearsal| rehearsal.variation.group.to_string() == group)

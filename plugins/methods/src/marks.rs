@@ -12,7 +12,7 @@
 //! J_i = q_i ln(q_i / p_i) + (1 - q_i) ln((1 - q_i) / (1 - p_i))       what an answer is expected to tell, in nats
 //! D   = - sum_i [ m_i ln(q_i / p_i) + (1 - m_i) ln((1 - q_i) / (1 - p_i)) ] / sum_i J_i      m_i = 1 where labels are equal
 //! ```
-//! Both chances are kept within [0.01, 0.99]. Queries are the L images of largest J, ties by index, or L at random of the
+//! Both chances are kept within [0.01, 0.99]. Queries are the L images of largest J, ties (to 12 decimals) by index, or L at random of the
 //! `head` of largest J. D is -1 and below for a suspect that answers as her variants are expected to.
 
 use std::sync::Arc;
@@ -26,6 +26,9 @@ use serde::{Deserialize, Serialize};
 
 /// Chances are kept this far from 0 and 1: so few peers and rehearsals show no more.
 const LEAST: f64 = 0.01;
+
+/// Images tell the same if it is the same number of this fraction of a nat.
+const EQUAL: f64 = 1e12;
 
 /// Parameters of `marks`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -204,6 +207,8 @@ impl Marks {
                 Ranking::Information => &information,
                 Ranking::Rarity => &rarity,
             };
+            // J of (p, q) and of (1 - p, 1 - q) are equal but for the last bits of logarithms, which must not decide.
+            let merit: Vec<f64> = merit.iter().map(|merit| (merit * EQUAL).round()).collect();
             let mut ranking: Vec<u32> = (0..).take(owner.pool.len()).collect();
             ranking.sort_by(|&a, &b| merit[b as usize].total_cmp(&merit[a as usize]));
             Ok(Known { ranking, weights, information })
@@ -256,7 +261,8 @@ mod tests {
         let owner = owner(&[[1, 1, 1, 0]]);
         let fingerprint = enrolled(&owner, best(Ranking::Information), 2).unwrap();
         // p = 5/6, 1/2, 1/6, 1/6; q = 3/4, 3/4, 3/4, 1/4: the third image tells most, then the second.
-        let information = |p: f64, q: f64| q * (q / p).ln() + (1.0 - q) * ((1.0 - q) / (1.0 - p)).ln();
+        let information =
+            |p: f64, q: f64| q * (q / p).ln() + (1.0 - q) * ((1.0 - q) / (1.0 - p)).ln();
         let told: Vec<f64> = [(5.0 / 6.0, 0.75), (0.5, 0.75), (1.0 / 6.0, 0.75), (1.0 / 6.0, 0.25)]
             .map(|(p, q)| information(p, q))
             .into();
@@ -285,7 +291,8 @@ mod tests {
     #[test]
     fn random_queries_come_from_the_head() {
         let params = Params { head: 2, ..Params::default() };
-        let mut queries = enrolled(&owner(&[[1, 1, 1, 0]]), params.clone(), 2).unwrap().queries.pool;
+        let mut queries =
+            enrolled(&owner(&[[1, 1, 1, 0]]), params.clone(), 2).unwrap().queries.pool;
         queries.sort_unstable();
         assert_eq!(queries, [1, 2]);
         let error = enrolled(&owner(&[]), params, 3).unwrap_err().to_string();

@@ -151,8 +151,7 @@ fn images_distances_and_rates_of_five_sets_of_rehearsals_are_those_of_numpy() {
         ("weights group", &weights),
         ("training group", &["FINETUNE"]),
     ];
-    let method =
-        Marks::configure(Params { choice: Choice::Best, ..Params::default() }).unwrap();
+    let method = Marks::configure(Params { choice: Choice::Best, ..Params::default() }).unwrap();
     let mut checked = 0;
     for (set, rehearsed) in sets {
         let owners: Vec<Owner> =
@@ -174,7 +173,10 @@ fn images_distances_and_rates_of_five_sets_of_rehearsals_are_those_of_numpy() {
                     sorted.sort_unstable();
                     let given = expected["example"]["images"].as_array().unwrap();
                     let given: Vec<u64> = given.iter().map(|i| i.as_u64().unwrap()).collect();
-                    assert!(images == given || sorted == given, "{what}: {images:?}, not {given:?}");
+                    assert!(
+                        images == given || sorted == given,
+                        "{what}: {images:?}, not {given:?}"
+                    );
                     for (suspect, expected) in expected["example"]["distances"].as_object().unwrap()
                     {
                         let column = recorded.kept.iter().position(|name| name == suspect).unwrap();

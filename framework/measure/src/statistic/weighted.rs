@@ -30,9 +30,8 @@ pub fn weighted_matches(
     for (query, &weights) in weights.iter().enumerate() {
         let expected = (query, reference.label(query));
         // By their bits: what is computed alike is equal, and NaN is no trap.
-        let same = |(other, _): &&mut (Weights, _)| {
-            other.map(f64::to_bits) == weights.map(f64::to_bits)
-        };
+        let same =
+            |(other, _): &&mut (Weights, _)| other.map(f64::to_bits) == weights.map(f64::to_bits);
         match alike.iter_mut().find(same) {
             Some((_, queries)) => queries.push(expected),
             None => alike.push((weights, vec![expected])),

@@ -42,7 +42,8 @@ pub(super) fn compare(
     groups: &[Vec<Replicated>],
     baselines: &[&str],
 ) {
-    let results = fingerprints.iter().flat_map(|f| f.budgets.iter().map(|at| (f.name.as_str(), at)));
+    let results =
+        fingerprints.iter().flat_map(|f| f.budgets.iter().map(|at| (f.name.as_str(), at)));
     let entries: Vec<Entry<'_>> = results
         .zip(replicated.iter().zip(groups))
         .map(|((name, at), (overall, groups))| Entry { name, at, overall, groups })

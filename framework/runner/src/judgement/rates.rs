@@ -78,6 +78,7 @@ pub(super) fn fingerprints(
             parameters: planned.parameters.clone(),
             access: planned.needs.access.to_string(),
             knowledge: planned.knowledge.words().into_iter().map(str::to_owned).collect(),
+            rehearsed: planned.rehearsed_groups(),
             positives: 0,
             negatives: 0,
             failed: scored.failed.iter().copied().max().unwrap_or_default(),

@@ -253,7 +253,8 @@ impl<'a> Checker<'a> {
             let names: Vec<&str> =
                 suite.fingerprints.iter().map(|given| given.name.value.as_str()).collect();
             if !names.contains(&baseline.value.as_str()) {
-                let message = format!("no fingerprint is named `{}`", baseline.value.escape_debug());
+                let message =
+                    format!("no fingerprint is named `{}`", baseline.value.escape_debug());
                 let help = suggestion(&baseline.value, &names);
                 self.complain(&baseline.at, &message, "a baseline is one of them".into(), help);
             }
