@@ -62,6 +62,12 @@ pub(crate) fn owner(
             let answers = answers.as_ref().map_err(|reason| {
                 Error::Refused(format!("rehearsal `{}` failed: {reason}", planned.variation))
             })?;
+            // What no thief could sell she need not recognise.
+            if let Ok(vanilla) = &known.vanillas[family]
+                && !plan.keeps(answers, vanilla)
+            {
+                continue;
+            }
             let variation = planned.variation.clone();
             rehearsals.push(Rehearsal { variation, answers: answers.restricted_to(access)? });
         }

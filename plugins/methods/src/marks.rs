@@ -12,7 +12,7 @@
 //! J_i = q_i ln(q_i / p_i) + (1 - q_i) ln((1 - q_i) / (1 - p_i))       what an answer is expected to tell, in nats
 //! D   = - sum_i [ m_i ln(q_i / p_i) + (1 - m_i) ln((1 - q_i) / (1 - p_i)) ] / sum_i J_i      m_i = 1 where labels are equal
 //! ```
-//! Both chances are kept within [0.01, 0.99]. Queries are the L images of largest J, ties (to 12 decimals) by index, or L at random of the
+//! Both chances are kept within [0.01, 0.99]. Images with q > p may be asked (all, with `survivors = false`). Queries are the L images of largest J, ties (to 12 decimals) by index, or L at random of the
 //! `head` of largest J. D is -1 and below for a suspect that answers as her variants are expected to.
 
 use std::sync::Arc;
@@ -40,13 +40,22 @@ pub struct Params {
     pub head: usize,
     /// What is taken for telling.
     pub ranking: Ranking,
+    /// Whether only images are asked whose answer a variant is likelier to keep than a stranger is to give, q > p. Then
+    /// nothing is nearer than an identical copy; without it, answers that variants change count against whoever keeps them.
+    pub survivors: bool,
     /// Chance that a variant answers as the vanilla does, where the owner rehearses none; above 0 and below 1.
     pub survival: f64,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { choice: Choice::Random, head: 200, ranking: Ranking::Information, survival: 0.9 }
+        Self {
+            choice: Choice::Random,
+            head: 200,
+            ranking: Ranking::Information,
+            survivors: true,
+            survival: 0.9,
+        }
     }
 }
 
@@ -78,7 +87,7 @@ pub struct Marks {
 
 /// What is known of each image of the pool.
 struct Known {
-    /// Images by what they tell, the most telling first.
+    /// Images that may be asked, by what they tell, the most telling first.
     ranking: Vec<u32>,
     /// What an answer adds to the score, by image: `[equal, different]`.
     weights: Vec<Weights>,
@@ -127,8 +136,11 @@ impl FingerprintMethod for Marks {
         };
         let queries = queries.ok_or_else(|| {
             Error::Refused(format!(
-                "a budget of {budget} needs as many images: `head` is {}, the pool has {}",
+                "a budget of {budget} needs as many images: `head` is {}, and owner `{}` has {} of {} that tell hers from \
+                 others'",
                 self.params.head,
+                owner.name,
+                known.ranking.len(),
                 owner.pool.len()
             ))
         })?;
@@ -179,14 +191,16 @@ impl Marks {
                 owner.name
             )));
         }
-        let Params { ranking, survival, .. } = self.params;
-        let name = format!("marks: images by {ranking:?}, survival {survival}");
+        let Params { ranking, survivors, survival, .. } = self.params;
+        let name =
+            format!("marks: images by {ranking:?}, survivors {survivors}, survival {survival}");
         owner.remembered(&name, || {
             let chance = |count: usize, of: usize| {
                 ((count as f64 + 0.5) / (of as f64 + 1.0)).clamp(LEAST, 1.0 - LEAST)
             };
             let (peers, rehearsals) = (owner.peers.len(), owner.rehearsals.len());
             let (mut weights, mut information, mut rarity) = (Vec::new(), Vec::new(), Vec::new());
+            let mut asked = Vec::new();
             for image in 0..owner.pool.len() {
                 let hers = owner.answers.label(image);
                 let known = owner.peers.iter().filter(|peer| peer.answers.label(image) == hers);
@@ -202,6 +216,7 @@ impl Marks {
                 weights.push([equal, different]);
                 information.push(q * equal + (1.0 - q) * different);
                 rarity.push(1.0 - p);
+                asked.push(!survivors || q > p);
             }
             let merit = match ranking {
                 Ranking::Information => &information,
@@ -209,7 +224,8 @@ impl Marks {
             };
             // J of (p, q) and of (1 - p, 1 - q) are equal but for the last bits of logarithms, which must not decide.
             let merit: Vec<f64> = merit.iter().map(|merit| (merit * EQUAL).round()).collect();
-            let mut ranking: Vec<u32> = (0..).take(owner.pool.len()).collect();
+            let may_be_asked = (0..).zip(&asked).filter(|(_, asked)| **asked);
+            let mut ranking: Vec<u32> = may_be_asked.map(|(image, _)| image).collect();
             ranking.sort_by(|&a, &b| merit[b as usize].total_cmp(&merit[a as usize]));
             Ok(Known { ranking, weights, information })
         })
@@ -253,7 +269,7 @@ mod tests {
     }
 
     fn best(ranking: Ranking) -> Params {
-        Params { choice: Choice::Best, ranking, ..Params::default() }
+        Params { choice: Choice::Best, ranking, survivors: false, ..Params::default() }
     }
 
     #[test]
@@ -297,6 +313,16 @@ mod tests {
         assert_eq!(queries, [1, 2]);
         let error = enrolled(&owner(&[]), params, 3).unwrap_err().to_string();
         assert!(error.contains("`head` is 2"), "{error}");
+    }
+
+    #[test]
+    fn survivors_are_likelier_kept_by_variants_than_given_by_strangers() {
+        // The first is answered alike by all peers and lost by some variants: q < p.
+        let survivors = Params { choice: Choice::Best, ..Params::default() };
+        let owner = owner(&[[1, 1, 1, 0]]);
+        assert_eq!(enrolled(&owner, survivors.clone(), 3).unwrap().queries.pool, [2, 1, 3]);
+        let error = enrolled(&owner, survivors, 4).unwrap_err().to_string();
+        assert!(error.contains("owner `toy-0` has 3 of 4"), "{error}");
     }
 
     #[test]

@@ -151,7 +151,8 @@ fn images_distances_and_rates_of_five_sets_of_rehearsals_are_those_of_numpy() {
         ("weights group", &weights),
         ("training group", &["FINETUNE"]),
     ];
-    let method = Marks::configure(Params { choice: Choice::Best, ..Params::default() }).unwrap();
+    let params = Params { choice: Choice::Best, survivors: false, ..Params::default() };
+    let method = Marks::configure(params).unwrap();
     let mut checked = 0;
     for (set, rehearsed) in sets {
         let owners: Vec<Owner> =
