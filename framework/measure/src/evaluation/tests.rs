@@ -159,6 +159,40 @@ fn rows_follow_the_suspects_kinds_before_parameters() {
 }
 
 #[test]
+fn groups_leave_vanillas_and_copies_out_and_tell_what_is_unseen() {
+    let of = |family, kind: &str, group: &str| Suspect {
+        group: group.into(),
+        copy: kind == "half",
+        rehearsed: kind == "jpeg",
+        ..suspect(family, kind, None)
+    };
+    let of_family = |family| {
+        [
+            of(family, "vanilla", "vanilla"),
+            of(family, "half", "weights"),
+            of(family, "jpeg", "input"),
+            of(family, "prune", "weights"),
+        ]
+    };
+    let suspects: Vec<Suspect> = (0..2).flat_map(of_family).collect();
+    let far = |owner: usize, s: usize| if suspects[s].family == owner { 0.0 } else { 1.0 };
+    let mut distances: Vec<f64> = (0..16).map(|cell| far(cell / 8, cell % 8)).collect();
+    // The second owner misses her pruned variant.
+    distances[8 + 7] = 2.0;
+    let judged = vec![true; 16];
+    let draws = [distances];
+    let case = Case { suspects: &suspects, ancestry: &[0, 1], judged: &judged, draws: &draws };
+    let found = evaluate(&case, &settings(0.05)).unwrap();
+    let groups: Vec<(&str, bool, usize, f64)> = found
+        .groups
+        .iter()
+        .map(|row| (row.group.as_str(), row.rehearsed, row.positives, row.tpr.mean))
+        .collect();
+    let expected = [("unseen", false, 2, 0.5), ("input", true, 2, 1.0), ("weights", false, 2, 0.5)];
+    assert_eq!(groups, expected);
+}
+
+#[test]
 fn leave_one_family_out_takes_thresholds_from_strangers_to_the_owners_ancestry() {
     // Families 0 and 1 are siblings and close to each other; 2 and 3 are apart.
     let suspects: Vec<Suspect> = (0..4).map(|family| suspect(family, "vanilla", None)).collect();

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use super::{INF, Random, literal, one_owner, settings, suspect};
 use crate::{
     Error,
-    evaluation::{Case, Evaluated, Settings, Suspect, Warning, evaluate},
+    evaluation::{
+        Case, Evaluated, Settings, Suspect, Warning, evaluate,
+        rows::{UNSEEN, VARIATIONS},
+    },
     results::Companion,
     suite::Protocol,
 };
@@ -20,7 +23,11 @@ fn assert_literal(found: &Evaluated, literal: &literal::Literal, alpha: f64) {
     assert_eq!([rate(found.tpr), rate(found.tpr_randomised)], literal.rates[0]);
     assert_eq!(found.tpr_without_vanillas.map(rate), Some(literal.rates[1][0]));
     let rows = found.variations.iter().map(|row| [rate(row.tpr), rate(row.tpr_randomised)]);
-    assert_eq!(rows.collect::<Vec<_>>(), literal.rates[2..]);
+    let (variations, groups) = literal.rates[VARIATIONS..].split_at(found.variations.len());
+    assert_eq!(rows.collect::<Vec<_>>(), variations);
+    // Nothing is rehearsed in these cases: what is unseen comes first, then each group.
+    let rows = found.groups.iter().map(|row| [rate(row.tpr), rate(row.tpr_randomised)]);
+    assert_eq!(rows.collect::<Vec<_>>(), [&[literal.rates[UNSEEN]], groups].concat());
     assert_eq!(found.draws, literal.draws);
     assert_eq!(found.threshold.mean, Some(literal.threshold).filter(|tau| tau.is_finite()));
     assert_eq!((found.fpr.target, found.fpr.mean), (alpha, literal.fpr.0));
