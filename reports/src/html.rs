@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     document::Document,
     figures::{FigureName, palette},
-    published,
+    groups, published,
     table::{both_protocols, by_variation, overall, strict},
     tasks,
 };
@@ -134,6 +134,14 @@ fn sections(
         sections.push(section("variants", "By kind of variant", html! {
             (draw(FigureName::Heatmap)) (shown(&by_variation(results))) (draw(FigureName::Strength))
         }));
+        sections.push(section(
+            "groups",
+            "What was new to the owners, and differences to baselines",
+            html! {
+                @if let Some(groups) = groups::by_group(results) { (shown(&groups)) }
+                @for against in groups::against(results) { (shown(&against)) }
+            },
+        ));
         sections.push(section(
             "errors",
             "Against false positives",
