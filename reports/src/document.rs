@@ -112,6 +112,15 @@ fn tables(results: &Results) -> Vec<Table> {
     tables
 }
 
+/// False pairs: all of the models kept, or those with strangers, where most are.
+fn negatives(results: &Results) -> usize {
+    let judged = results.fingerprints.iter().map(|fingerprint| fingerprint.negatives).max();
+    match (results.evaluation.negatives.as_str(), judged) {
+        ("strangers", Some(judged)) => judged,
+        _ => results.population.negatives,
+    }
+}
+
 fn facts(results: &Results) -> Vec<(&'static str, String)> {
     let (evaluation, population) = (&results.evaluation, &results.population);
     let mut facts = vec![
@@ -132,7 +141,7 @@ fn facts(results: &Results) -> Vec<(&'static str, String)> {
             format!(
                 "{}, {} ({})",
                 plural(population.positives, "positive", "positives"),
-                plural(population.negatives, "negative", "negatives"),
+                plural(negatives(results), "negative", "negatives"),
                 evaluation.negatives
             ),
         ),
