@@ -6,7 +6,7 @@ use crate::{
     Options, PlanSummary, RunError,
     cache::Cache,
     cells::{Ledger, Phase, State},
-    forecast::{Forecast, seconds_per_image},
+    forecast::{Forecast, sampled_speeds},
     plan::Plan,
 };
 
@@ -17,12 +17,7 @@ use crate::{
 pub fn plan(suite: &Suite, options: &Options) -> Result<PlanSummary, RunError> {
     let plan = Plan::new(suite, options)?;
     let cache = Cache::open(&options.cache)?;
-    let speeds = match plan.recorded {
-        Some(_) => vec![0.0; plan.families.len()],
-        None => (0..plan.families.len())
-            .map(|family| seconds_per_image(&plan, options, family))
-            .collect::<Result<_, _>>()?,
-    };
+    let speeds = sampled_speeds(&plan, options)?;
     let forecast = Forecast { plan: &plan, cache: &cache, speeds: Some(&speeds) };
     let ledger = Ledger::new(&plan, &cache);
     let planned = plan.cells();

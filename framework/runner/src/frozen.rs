@@ -17,7 +17,7 @@ use crate::{
     cache::Cache,
     cells::{Cell, Ledger, Phase, State},
     files::write_whole,
-    forecast::{Forecast, seconds_per_image},
+    forecast::{Forecast, sampled_speeds},
     output::json,
     plan::{LIBTORCH, Plan, device_class},
     work::Shard,
@@ -118,8 +118,7 @@ pub fn freeze(suite: &Suite, options: &Options) -> Result<FrozenPlan, RunError> 
             "its answers were recorded, so there is nothing to share out: run the suite".to_owned(),
         ));
     }
-    let speeds = (0..plan.families.len()).map(|family| seconds_per_image(&plan, options, family));
-    let speeds: Vec<f64> = speeds.collect::<Result<_, _>>()?;
+    let speeds = sampled_speeds(&plan, options)?;
     let forecast = Forecast { plan: &plan, cache: &cache, speeds: Some(&speeds) };
     let ledger = Ledger::new(&plan, &cache);
     let here = |error: std::io::Error| RunError::User(format!("the working directory: {error}"));

@@ -17,7 +17,7 @@ use crate::{
     plan::Plan,
     population::{self, Place},
     run,
-    work::{banks, vanillas},
+    work::Needed,
 };
 
 /// Bytes of the largest provenance that is read.
@@ -194,14 +194,7 @@ fn compute<'a>(
         if cells.is_empty() {
             continue;
         }
-        let vanillas = match phase {
-            Phase::Vanillas => Vec::new(),
-            Phase::Crafting | Phase::Models => vanillas(context)?,
-        };
-        let banks = match phase {
-            Phase::Vanillas | Phase::Crafting => Vec::new(),
-            Phase::Models => banks(context, &vanillas)?,
-        };
+        let Needed { vanillas, banks } = Needed::of(context, phase)?;
         let digest = |cell: &&'a Cell| -> Result<Option<CellDigest>, RunError> {
             Ok(match cell.work {
                 Work::Vanilla(_) => None,

@@ -132,14 +132,7 @@ fn in_phase(
     phase: Phase,
     cells: &[&Cell],
 ) -> Result<Vec<Vec<Failure>>, RunError> {
-    let vanillas = match phase {
-        Phase::Vanillas => Vec::new(),
-        Phase::Crafting | Phase::Models => vanillas(context)?,
-    };
-    let banks = match phase {
-        Phase::Vanillas | Phase::Crafting => Vec::new(),
-        Phase::Models => banks(context, &vanillas)?,
-    };
+    let Needed { vanillas, banks } = Needed::of(context, phase)?;
     let forecast = context.forecast();
     let ledger = Ledger::new(context.plan, context.cache);
     let costs: Vec<f64> = cells.iter().map(|cell| ledger.cost(cell.work, &forecast)).collect();
@@ -193,24 +186,34 @@ fn one(
     })
 }
 
-/// Answers of every vanilla, mostly from the cache.
-pub(crate) fn vanillas(context: &Context<'_>) -> Result<Vec<Result<Answers, String>>, RunError> {
-    let families: Vec<usize> = (0..context.plan.families.len()).collect();
-    let forecast = context.forecast();
-    context.step_in_groups(
-        Phase::Vanillas.step(),
-        &families,
-        |&family| forecast.vanilla(family),
-        |&family| population::vanilla_answers(context, family),
-    )
+/// What cells of a phase need of earlier ones, mostly from the cache.
+#[derive(Default)]
+pub(crate) struct Needed {
+    /// Answers of every vanilla.
+    pub(crate) vanillas: Vec<Result<Answers, String>>,
+    /// Every bank that could be crafted.
+    pub(crate) banks: Vec<Bank>,
 }
 
-/// Every bank that could be crafted, mostly from the cache.
-pub(crate) fn banks(
-    context: &Context<'_>,
-    vanillas: &[Result<Answers, String>],
-) -> Result<Vec<Bank>, RunError> {
-    Ok(run::craft(context, vanillas)?.0)
+impl Needed {
+    pub(crate) fn of(context: &Context<'_>, phase: Phase) -> Result<Self, RunError> {
+        if phase == Phase::Vanillas {
+            return Ok(Self::default());
+        }
+        let families: Vec<usize> = (0..context.plan.families.len()).collect();
+        let forecast = context.forecast();
+        let vanillas = context.step_in_groups(
+            Phase::Vanillas.step(),
+            &families,
+            |&family| forecast.vanilla(family),
+            |&family| population::vanilla_answers(context, family),
+        )?;
+        let banks = match phase {
+            Phase::Vanillas | Phase::Crafting => Vec::new(),
+            Phase::Models => run::craft(context, &vanillas)?.0,
+        };
+        Ok(Self { vanillas, banks })
+    }
 }
 
 /// Writes the results of a plan whose cells are all there, as a run of its suite would: to the byte.

@@ -26,32 +26,27 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let machine = arguments.suite.machine();
-    if let Some(plan) = arguments.suite.frozen()? {
-        let suite = machine.suite_of(&plan)?;
-        let out = arguments.out.unwrap_or_else(|| plan.out.clone());
-        let options = arguments.suite.options_of_plan(&plan, out)?;
-        if arguments.dry_run {
-            output::print(&plan_text(&bertillon_runner::plan(&suite, &options)?))?;
-            return Ok(Outcome::Done);
+    let frozen = arguments.suite.frozen()?;
+    let (suite, options) = match &frozen {
+        Some(plan) => {
+            let out = arguments.out.unwrap_or_else(|| plan.out.clone());
+            (machine.suite_of(plan)?, arguments.suite.options_of_plan(plan, out)?)
         }
-        return show(
-            machine,
-            machine.watched(&options, |reporter| {
-                bertillon_runner::run_frozen(&plan, &suite, &options, reporter)
-            })?,
-        );
-    }
-    let suite = arguments.suite.read()?;
-    let out = out_of(&suite, arguments.out)?;
-    let options = arguments.suite.options(out)?;
+        None => {
+            let suite = arguments.suite.read()?;
+            let options = arguments.suite.options(out_of(&suite, arguments.out)?)?;
+            (suite, options)
+        }
+    };
     if arguments.dry_run {
         output::print(&plan_text(&bertillon_runner::plan(&suite, &options)?))?;
         return Ok(Outcome::Done);
     }
-    show(
-        machine,
-        machine.watched(&options, |reporter| bertillon_runner::run(&suite, &options, reporter))?,
-    )
+    let finished = machine.watched(&options, |reporter| match &frozen {
+        Some(plan) => bertillon_runner::run_frozen(plan, &suite, &options, reporter),
+        None => bertillon_runner::run(&suite, &options, reporter),
+    })?;
+    show(machine, finished)
 }
 
 /// Shows what a run found.
