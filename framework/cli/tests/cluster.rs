@@ -177,6 +177,7 @@ fn a_cluster_that_loses_a_node_comes_to_the_bytes_of_one_machine() {
     let mut status = place.command(&["status", "plan.json"]);
     let (_, status, complaint) = place::said(&cluster.environment(&mut status).output().unwrap());
     assert!(status.contains("running") || complaint.contains("not known"), "{status}{complaint}");
+    println!("{status}{complaint}");
     thread_sleep(Duration::from_secs(2));
     let tasks = cluster.lose("w1");
     assert!(tasks > 0, "no task was lost");
