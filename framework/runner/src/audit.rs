@@ -13,7 +13,7 @@ use crate::{
     Options, Progress, RunError,
     cache::Cache,
     context::Context,
-    forecast::{Extent, step},
+    forecast::Extent,
     plan::Plan,
     population::{self, Outcome},
     preflight,
@@ -31,14 +31,7 @@ pub fn audit(suite: &Suite, options: &Options, progress: &dyn Progress) -> Resul
     let context = Context::new(&plan, &cache, &workers, options, progress);
     // A run stops at a vanilla that is used wrongly; here that is a finding.
     context.foresee(Extent::Recording);
-    let families: Vec<usize> = (0..plan.families.len()).collect();
-    let forecast = context.forecast();
-    let vanillas = context.step_in_groups(
-        step::VANILLAS,
-        &families,
-        |&family| forecast.vanilla(family),
-        |&family| population::vanilla_answers(&context, family),
-    )?;
+    let vanillas = population::vanillas(&context)?;
     let mut findings = Vec::new();
     let mut doubted = Vec::new();
     for (family, message) in preflight::findings(&context, &vanillas)? {

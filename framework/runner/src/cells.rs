@@ -1,6 +1,9 @@
 //! Cells: the pieces of a run that are computed apart, known before anything is.
 
-use std::{cell::OnceCell, collections::HashSet};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::{HashMap, HashSet},
+};
 
 use bertillon::{Answers, Changes, Fingerprint};
 use serde::{Deserialize, Serialize};
@@ -59,7 +62,7 @@ pub(crate) struct Cell {
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Work {
     /// The vanilla of this family answers the pool.
     Vanilla(usize),
@@ -152,6 +155,7 @@ pub(crate) struct Ledger<'a> {
     plan: &'a Plan,
     cache: &'a Cache,
     asked: Vec<(Key, usize)>,
+    states: RefCell<HashMap<Work, State>>,
     vanillas: Vec<OnceCell<Result<Answers, State>>>,
     /// Whether a bank has crafted queries, `[fingerprint][owner]`.
     banks: Vec<Vec<OnceCell<Result<bool, State>>>>,
@@ -163,10 +167,26 @@ impl<'a> Ledger<'a> {
         let vanillas = (0..owners).map(|_| OnceCell::new()).collect();
         let banks =
             plan.fingerprints.iter().map(|_| (0..owners).map(|_| OnceCell::new()).collect());
-        Self { plan, cache, asked: plan.asked(), vanillas, banks: banks.collect() }
+        Self {
+            plan,
+            cache,
+            asked: plan.asked(),
+            states: RefCell::default(),
+            vanillas,
+            banks: banks.collect(),
+        }
     }
 
     pub(crate) fn state(&self, work: Work) -> State {
+        let known = self.states.borrow().get(&work).copied();
+        known.unwrap_or_else(|| {
+            let state = self.read(work);
+            self.states.borrow_mut().insert(work, state);
+            state
+        })
+    }
+
+    fn read(&self, work: Work) -> State {
         let plan = self.plan;
         match work {
             Work::Vanilla(family) => {

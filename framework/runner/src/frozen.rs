@@ -181,14 +181,6 @@ impl FrozenPlan {
         write_whole(path, &json(self))
     }
 
-    /// Its suite.
-    ///
-    /// # Errors
-    /// When the file was changed and holds no suite.
-    pub fn suite(&self) -> Result<Suite, RunError> {
-        Ok(Suite::from_source(self.suite.clone())?)
-    }
-
     /// The plan with its plugins, and its cells, which are those that were frozen.
     ///
     /// # Errors

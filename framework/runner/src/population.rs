@@ -7,6 +7,7 @@ use bertillon::{Answers, Changes, Derived, Error, Fingerprint, Images, Model, Wo
 use crate::{
     RunError,
     context::Context,
+    forecast::step,
     key::Key,
     plan::{ModelId, Plan, PlannedVariant},
     worker::{Site, with_causes},
@@ -34,7 +35,19 @@ pub(crate) struct Bank {
     pub(crate) content: Arc<Fingerprint>,
 }
 
-/// Asks each vanilla the pool.
+/// Every vanilla answers the pool, mostly from the cache; how it is used is not doubted.
+pub(crate) fn vanillas(context: &Context<'_>) -> Result<Vec<Result<Answers, String>>, RunError> {
+    let families: Vec<usize> = (0..context.plan.families.len()).collect();
+    let forecast = context.forecast();
+    context.step_in_groups(
+        step::VANILLAS,
+        &families,
+        |&family| forecast.vanilla(family),
+        |&family| vanilla_answers(context, family),
+    )
+}
+
+/// Asks a vanilla the pool.
 pub(crate) fn vanilla_answers(
     context: &Context<'_>,
     family: usize,

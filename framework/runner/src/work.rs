@@ -104,7 +104,8 @@ pub fn work(
         if todo.is_empty() {
             continue;
         }
-        let failures = in_phase(&context, phase, &todo)?;
+        let needed = Needed::of(&context, phase)?;
+        let failures = in_phase(&context, &ledger, phase, &todo, &needed)?;
         let failed: Vec<&Cell> = todo
             .iter()
             .zip(&failures)
@@ -118,23 +119,24 @@ pub fn work(
         progress.warn(&format!("{} cells failed and are tried once more", failed.len()));
         let again = Options { retry_failures: true, ..options.clone() };
         let context = Context::new(&plan, &cache, &workers, &again, progress);
-        let failures = in_phase(&context, phase, &failed)?;
+        let failures = in_phase(&context, &ledger, phase, &failed, &needed)?;
+        worked.abandoned += context.abandoned();
         worked.done += failures.iter().filter(|failures| failures.is_empty()).count() as u64;
         worked.failures.extend(failures.into_iter().flatten());
     }
-    worked.abandoned = context.abandoned();
+    worked.abandoned += context.abandoned();
     Ok(worked)
 }
 
 /// What failed of each of these cells of a phase.
 fn in_phase(
     context: &Context<'_>,
+    ledger: &Ledger<'_>,
     phase: Phase,
     cells: &[&Cell],
+    needed: &Needed,
 ) -> Result<Vec<Vec<Failure>>, RunError> {
-    let Needed { vanillas, banks } = Needed::of(context, phase)?;
     let forecast = context.forecast();
-    let ledger = Ledger::new(context.plan, context.cache);
     let costs: Vec<f64> = cells.iter().map(|cell| ledger.cost(cell.work, &forecast)).collect();
     let mut order: Vec<(usize, f64)> = costs.into_iter().enumerate().collect();
     // The longest first, so that no thread is left with one at the end.
@@ -143,7 +145,7 @@ fn in_phase(
         phase.step(),
         &order,
         |&(_, work)| CellCost { group: phase.word().to_owned(), work },
-        |&(position, _)| Ok((position, one(context, cells[position], &vanillas, &banks)?)),
+        |&(position, _)| Ok((position, one(context, cells[position], needed)?)),
     )?;
     let mut failures = vec![Vec::new(); cells.len()];
     done.into_iter().for_each(|(position, found)| failures[position] = found);
@@ -153,8 +155,7 @@ fn in_phase(
 fn one(
     context: &Context<'_>,
     cell: &Cell,
-    vanillas: &[Result<Answers, String>],
-    banks: &[Bank],
+    Needed { vanillas, banks }: &Needed,
 ) -> Result<Vec<Failure>, RunError> {
     let plan = context.plan;
     let failure = |reason: String| {
@@ -200,14 +201,7 @@ impl Needed {
         if phase == Phase::Vanillas {
             return Ok(Self::default());
         }
-        let families: Vec<usize> = (0..context.plan.families.len()).collect();
-        let forecast = context.forecast();
-        let vanillas = context.step_in_groups(
-            Phase::Vanillas.step(),
-            &families,
-            |&family| forecast.vanilla(family),
-            |&family| population::vanilla_answers(context, family),
-        )?;
+        let vanillas = population::vanillas(context)?;
         let banks = match phase {
             Phase::Vanillas | Phase::Crafting => Vec::new(),
             Phase::Models => run::craft(context, &vanillas)?.0,

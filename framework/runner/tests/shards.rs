@@ -76,7 +76,7 @@ fn shares_in_any_order_come_to_the_bytes_of_one_run() {
     frozen.write(&path).unwrap();
     assert!(FrozenPlan::is_in(&path));
     let frozen = FrozenPlan::read(&path).unwrap();
-    let suite = frozen.suite().unwrap();
+    let suite = Suite::from_source(frozen.suite.clone()).unwrap();
     // 3 vanillas and 2 rehearsals of each; their banks; vanillas and 3 variants of each.
     let of_phase = |phase| frozen.cells.iter().filter(|cell| cell.phase == phase).count();
     assert_eq!(Phase::ALL.map(of_phase), [9, 3, 12]);
@@ -123,7 +123,7 @@ fn a_plan_is_refused_where_it_would_come_to_something_else() {
         let changed = fs::read_to_string(&path).unwrap().replace(from, to);
         fs::write(&path, changed).unwrap();
         let attempt = FrozenPlan::read(&path).and_then(|frozen| {
-            let suite = frozen.suite()?;
+            let suite = Suite::from_source(frozen.suite.clone())?;
             standing(&frozen, &suite, &options, 1)
         });
         attempt.unwrap_err().to_string()
